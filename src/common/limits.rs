@@ -1,0 +1,92 @@
+//! Every bound and timeout of the project, its unit in the name, its reason beside it.
+
+// --- XML and lines -----------------------------------------------------------------------------------------------
+
+/// Longest line of the protocol, its LF included. A status line with every attribute at its longest is under 2 KiB;
+/// 64 KiB is what both ends can always afford to buffer.
+pub const LINE_MAX_BYTES: usize = 64 * 1024;
+/// Deepest nesting of elements. The protocol uses two levels; a reader that knows a bound needs no growing stack.
+pub const XML_DEPTH_MAX: usize = 32;
+/// Most attributes of one element. The richest message has under 24; duplicates are searched among at most this many.
+pub const XML_ATTRIBUTES_MAX: usize = 64;
+
+// --- Numbers -----------------------------------------------------------------------------------------------------
+
+/// Largest candidate: the largest integer that the ledger (SQLite, signed 64 bit) can hold.
+pub const CANDIDATE_MAX: u64 = i64::MAX as u64;
+/// Most hits that one result may carry. There are eight perfect numbers below 2^63.
+pub const HITS_MAX: usize = 16;
+/// Longest host name that is taken from a compute: DNS allows 253 bytes.
+pub const HOST_MAX_BYTES: usize = 255;
+
+// --- Connections -------------------------------------------------------------------------------------------------
+
+/// Bytes that may wait for a peer that doesn't read before it is dropped. A report of 10,000 computes has 3 MiB.
+pub const OUTPUT_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes that one connection may bring into one turn of the loop, so that none keeps the others waiting.
+pub const READ_TURN_MAX_BYTES: usize = 128 * 1024;
+/// Connections that one turn of the loop accepts.
+pub const ACCEPT_TURN_MAX: usize = 64;
+/// How long the kernel queues connections that are not yet accepted.
+pub const LISTEN_BACKLOG: i32 = 1024;
+/// A connection that hasn't said who it is by then is closed. A person who drives it with `nc` needs a moment.
+pub const GREETING_MAX_MS: u64 = 15_000;
+/// How long one attempt to connect may take.
+pub const CONNECT_MAX_MS: u64 = 5_000;
+/// Pause before listening on for new connections when descriptors have run out.
+pub const ACCEPT_PAUSE_MS: u64 = 200;
+/// A closing connection may take this long to read what it was told last.
+pub const LINGER_MAX_MS: u64 = 2_000;
+
+// --- The search --------------------------------------------------------------------------------------------------
+
+/// Each side of a connection of the search says something at least this often.
+pub const HEARTBEAT_MS: u64 = 1_000;
+/// A peer that was silent for so long is lost: its connection is closed, its lease goes back. Ten heartbeats.
+pub const SILENCE_MAX_MS: u64 = 10_000;
+/// After a restart, leases of computes that haven't come back by then are free again: longer than `BACKOFF_MAX_MS`
+/// with its jitter, so that a compute that lives is back in time.
+pub const RESTART_GRACE_MS: u64 = 12_000;
+/// First pause of a compute that has lost manage, before its jitter; doubled at each further attempt.
+pub const BACKOFF_MIN_MS: u64 = 100;
+/// Longest pause between two attempts to reach manage.
+pub const BACKOFF_MAX_MS: u64 = 5_000;
+/// Wrong results after which a host gets no more work. One may be a bit flip; three are a broken machine.
+pub const STRIKES_MAX: u32 = 3;
+/// Hosts whose strikes are remembered, and lost computes that report still shows.
+pub const LOST_MAX: usize = 1_000;
+/// How long report still shows a compute that is lost.
+pub const LOST_SHOWN_MS: u64 = 10 * 60 * 1_000;
+/// The window over which the rate of the whole search is taken.
+pub const RATE_WINDOW_MS: u64 = 60_000;
+/// What a range should take, unless `--seconds` says otherwise.
+pub const RANGE_SECONDS_DEFAULT: f64 = 15.0;
+/// Shortest and longest `--seconds`: below, talking would cost more than 1 %; above, a lost compute costs too much.
+pub const RANGE_SECONDS_MIN: f64 = 0.1;
+/// See `RANGE_SECONDS_MIN`.
+pub const RANGE_SECONDS_MAX: f64 = 86_400.0;
+/// Near the end of a bounded search ranges shrink, so that computes end together, but not below this.
+pub const TAIL_SECONDS_MIN: f64 = 0.25;
+/// How long the timing loop of a compute runs: long enough for a rate within a few percent, short enough for nobody
+/// to notice.
+pub const TIMING_LOOP_MS: u64 = 250;
+/// How long a compute computes between two looks at its signals and sockets.
+pub const SLICE_MS: u64 = 5;
+/// How long manage proves results between two looks at its sockets.
+pub const PROOF_SLICE_MS: u64 = 5;
+/// Results of one compute that may wait for their proof. An honest compute has one.
+pub const PROOFS_MAX: usize = 2;
+/// How long manage, told to end, waits for its computes to hand in and leave.
+pub const ENDING_MAX_MS: u64 = 5_000;
+/// How long a compute, told to end, waits for manage to take its partial result.
+pub const HAND_IN_MAX_MS: u64 = 1_500;
+/// How long a process that ends waits for its child before it kills it.
+pub const CHILD_EXIT_MAX_MS: u64 = 1_000;
+/// A child that dies is started again, but not more often than this.
+pub const RESTART_PAUSE_MS: u64 = 1_000;
+/// Most processes that `--computes` and `--count` start.
+pub const CHILDREN_MAX: usize = 1_024;
+/// How long report waits for an answer of manage.
+pub const REPORT_MAX_MS: u64 = 10_000;
+/// How often the line of progress on a terminal is drawn.
+pub const PROGRESS_MS: u64 = 250;

@@ -1,0 +1,27 @@
+//! What the roles share. Lower entries may use higher ones.
+
+pub mod limits;
+
+pub mod exit;
+
+pub mod error;
+
+pub mod clock;
+
+pub mod log;
+
+pub mod xml;
+
+pub mod message;
+
+pub mod net;
+
+pub mod poll;
+
+pub mod conn;
+
+pub mod signal;
+
+pub mod process;
+
+pub mod brood;

@@ -1,0 +1,15 @@
+//! `aliquot` in the order of dependency: each floor uses only the floors above it in this list.
+
+/// What the roles share: limits, errors, logs, XML, messages, sockets, signals, processes. Knows no role.
+pub mod common;
+/// The number theory: trial division, sieve, closed form, cost of a range. No sockets, no clock, no files.
+pub mod divisors;
+
+/// The master of a search: owns the ledger, hands out ranges, proves results, ends the computes.
+pub mod manage;
+
+/// The worker of a search: tests every number of the ranges it is given; a forked monitor takes its signals.
+pub mod compute;
+
+/// The reader of a search: asks manage, prints, leaves; can end the search.
+pub mod report;
