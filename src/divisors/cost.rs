@@ -1,0 +1,185 @@
+//! What a range costs: a model in closed form, in operations.
+//!
+//! An operation is the time of one pair (n, d) in the fastest trial kernel, or of about one addition of the sieve. The
+//! two are not the same time; a rate in operations per second belongs to a method. [`Search`](super::Search) counts
+//! what it does in the same unit, so a rate that it reaches on a short piece tells how long a range will take.
+//!
+//! The weights were measured with `cargo bench --bench divisors` on an AVX2 processor. Within a zone they hardly
+//! matter, since a rate is measured near the candidates that it is used for; they matter for ranges that cross zones.
+
+use super::trial::{DENSE_END, MIDDLE_START, SPARSE_START, WIDE_START};
+use super::{ARGUMENT_MAX, Method};
+
+/// Candidates that are searched in the same way at the same price.
+#[derive(Debug)]
+pub(super) struct Zone {
+    /// The last candidate of the zone; the first follows the zone before.
+    last: u64,
+    /// The longest block (trial) or segment (sieve), in candidates.
+    block: u64,
+    /// Operations that each pair (n, d) with d ≤ √n costs.
+    pair: f64,
+    /// Operations that each pair (n, d) with d ≤ √n costs where d divides n.
+    hit: f64,
+    /// Operations that each candidate costs besides.
+    number: f64,
+    /// Operations that each d ≤ √n costs in each block, besides.
+    divisor: f64,
+}
+
+const DENSE_PAIR: f64 = 5.0;
+const RUN_PAIR: f64 = 2.5;
+const NARROW_DIVISOR: f64 = 100.0;
+const MIDDLE_PAIR: f64 = 3.0;
+const MIDDLE_DIVISOR: f64 = 20.0;
+const WIDE_PAIR: f64 = 6.0;
+
+const fn narrow(last: u64, pair: f64, number: f64) -> Zone {
+    Zone { last, block: 4096, pair, hit: 0.0, number, divisor: NARROW_DIVISOR }
+}
+
+const fn middle(last: u64, block: u64) -> Zone {
+    Zone { last, block, pair: MIDDLE_PAIR, hit: 600.0, number: 600.0, divisor: MIDDLE_DIVISOR }
+}
+
+const fn wide(last: u64, block: u64) -> Zone {
+    Zone { last, block, pair: WIDE_PAIR, hit: 0.0, number: 0.0, divisor: MIDDLE_DIVISOR }
+}
+
+const fn sieve(last: u64, block: u64) -> Zone {
+    Zone { last, block, pair: 0.0, hit: 1.0, number: 2.0, divisor: 4.0 }
+}
+
+/// Below 2^32 the three prices are those of `divisor_cost`; each `number` holds what its smaller d cost more.
+static TRIAL: [Zone; 14] = [
+    narrow(DENSE_END * DENSE_END - 1, DENSE_PAIR, 20.0),
+    narrow(SPARSE_START * SPARSE_START - 1, RUN_PAIR, 20.0 + 64.0 * (DENSE_PAIR - RUN_PAIR)),
+    narrow(MIDDLE_START - 1, 1.0, 20.0 + 64.0 * (DENSE_PAIR - RUN_PAIR) + 512.0 * (RUN_PAIR - 1.0)),
+    middle((1 << 34) - 1, 4096),
+    middle((1 << 36) - 1, 2048),
+    middle((1 << 38) - 1, 1024),
+    middle((1 << 40) - 1, 512),
+    middle((1 << 42) - 1, 256),
+    middle((1 << 44) - 1, 128),
+    middle((1 << 46) - 1, 64),
+    middle(WIDE_START - 1, 32),
+    wide((1 << 56) - 1, 16),
+    wide((1 << 60) - 1, 8),
+    wide(ARGUMENT_MAX, 4),
+];
+
+static SIEVE: [Zone; 3] = [sieve((1 << 24) - 1, 1 << 12), sieve((1 << 30) - 1, 1 << 15), sieve(ARGUMENT_MAX, 1 << 16)];
+
+/// The operations that searching first ..= last costs; more for a larger `last` and for a smaller `first`.
+///
+/// Takes constant time. Additive but for what each range's last, shorter block costs.
+///
+/// # Panics
+/// Unless 1 ≤ first ≤ last ≤ 2^63.
+#[must_use]
+pub fn operations(method: Method, first: u64, last: u64) -> f64 {
+    assert!(1 <= first && first <= last && last <= ARGUMENT_MAX, "range {first}..={last}");
+    let mut start = first;
+    let mut cost = 0.0;
+    for zone in zones(method).iter().filter(|zone| zone.last >= first) {
+        let end = zone.last.min(last);
+        cost += zone.operations(start, end);
+        if end == last {
+            break;
+        }
+        start = end + 1;
+    }
+    cost
+}
+
+/// The largest last ≤ `last_max` for which first ..= last costs at most `budget` operations, but at least `first`.
+///
+/// # Panics
+/// Unless 1 ≤ first ≤ last_max ≤ 2^63.
+#[must_use]
+pub fn last_for(method: Method, first: u64, budget: f64, last_max: u64) -> u64 {
+    let (mut fits, mut most) = (first, last_max);
+    while fits < most {
+        let middle = most - (most - fits) / 2;
+        if operations(method, first, middle) <= budget {
+            fits = middle;
+        } else {
+            most = middle - 1;
+        }
+    }
+    fits
+}
+
+/// The zone of a candidate n ≤ 2^63.
+pub(super) fn zone(method: Method, n: u64) -> &'static Zone {
+    let zones = zones(method);
+    &zones[zones.partition_point(|zone| zone.last < n)]
+}
+
+fn zones(method: Method) -> &'static [Zone] {
+    match method {
+        Method::Trial => &TRIAL,
+        Method::Sieve => &SIEVE,
+    }
+}
+
+impl Zone {
+    /// The last candidate of the block that begins with `first`, in a range that ends with `last`.
+    pub(super) fn block_last(&self, first: u64, last: u64) -> u64 {
+        last.min(self.last).min(first.saturating_add(self.block - 1))
+    }
+
+    /// Which kernel a trial zone needs depends on its last candidate alone.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The operations for a whole block of `length` candidates besides those for its divisors.
+    pub(super) fn block_cost(&self, length: u64) -> f64 {
+        self.number * length as f64
+    }
+
+    /// The operations for each divisor from `d` on in a trial block of `length` candidates, and the last divisor for
+    /// which that holds.
+    pub(super) fn divisor_cost(&self, d: u64, length: u64) -> (f64, u64) {
+        let (pair, until) = match d {
+            _ if self.last >= MIDDLE_START => (self.pair, u64::MAX),
+            ..DENSE_END => (DENSE_PAIR, DENSE_END - 1),
+            DENSE_END..SPARSE_START => (RUN_PAIR, SPARSE_START - 1),
+            SPARSE_START.. => (1.0, u64::MAX),
+        };
+        (pair * length as f64 + self.divisor, until)
+    }
+
+    /// The operations for one divisor in a segment of the sieve, of which it has struck `hits` candidates.
+    pub(super) fn strike_cost(&self, hits: u64) -> f64 {
+        self.divisor + self.hit * hits as f64
+    }
+
+    /// The operations for first ..= last within the zone.
+    fn operations(&self, first: u64, last: u64) -> f64 {
+        let length = (last - first + 1) as f64;
+        let roots = root_integral(first, last);
+        let blocks = length / self.block as f64;
+        // Whole blocks cost as many passes over d as the integral says; the last, shorter one costs a whole pass too.
+        let passes = roots / self.block as f64 + (blocks.ceil() - blocks) * (first as f64).sqrt();
+        self.pair * roots + self.hit * hits(first, last) + self.number * length + self.divisor * passes
+    }
+}
+
+/// ∫ √x dx from a = first − 1/2 to b = last + 1/2: 2/3·(b^(3/2) − a^(3/2)), without the cancellation.
+fn root_integral(first: u64, last: u64) -> f64 {
+    let (a, b) = (first as f64 - 0.5, last as f64 + 0.5);
+    let length = (last - first + 1) as f64;
+    2.0 / 3.0 * length * (a + (a * b).sqrt() + b) / (a.sqrt() + b.sqrt())
+}
+
+/// How many pairs (n, d) with first ≤ n ≤ last and 2 ≤ d ≤ √n have d dividing n, on average: the mean number of
+/// divisors near n is ln n + 2γ (Dirichlet), half of them are at most √n, and 1 is not tested.
+fn hits(first: u64, last: u64) -> f64 {
+    const EULER_GAMMA: f64 = 0.577_215_664_901_532_9;
+    let (a, b) = (first as f64, last as f64 + 1.0);
+    let length = (last - first + 1) as f64;
+    let logarithms = length * (b.ln() - 1.0) + a * (length / a).ln_1p();
+    (0.5 * logarithms + (EULER_GAMMA - 1.0) * length).max(0.0)
+}

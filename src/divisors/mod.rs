@@ -1,0 +1,37 @@
+//! The number theory of the search: aliquot sums of ranges by brute force, their closed form, and what they cost.
+//!
+//! The aliquot sum s(n) is the sum of the proper divisors of n; s(1) = 0; n is perfect when s(n) = n. Everything
+//! here is exact for 1 ≤ n ≤ 2^63 and pure: no sockets, no clock, no files, no threads. Long computations are values
+//! that a caller drives in steps ([`Search::step`], [`ClosedForm::step`]), so a single-threaded program can look at
+//! its signals and sockets in between.
+
+mod closed_form;
+mod cost;
+mod method;
+mod reference;
+mod search;
+mod sieve;
+mod sums;
+mod trial;
+
+/// Σ s(n) over a range in O(√n), to prove what a search claims.
+pub use closed_form::ClosedForm;
+/// What a range costs, and how long a range may be for a given cost.
+pub use cost::{last_for, operations};
+/// The two ways to search, and their names.
+pub use method::{Method, UnknownMethod};
+/// s(n) of one number, slow and obviously right.
+pub use reference::aliquot_sum;
+/// A search over one range, and what it has found so far.
+pub use search::{Search, Tally};
+/// Which instructions trial division uses.
+pub use trial::Kernel;
+
+/// The largest candidate that this module computes with.
+pub const ARGUMENT_MAX: u64 = 1 << 63;
+
+/// The name of the trial kernel that [`Search::new`] uses on this machine: `avx2` or `portable`.
+#[must_use]
+pub fn kernel_name() -> &'static str {
+    Kernel::best().name()
+}
