@@ -108,7 +108,7 @@ impl Search {
 
     fn end_block(&mut self) {
         let sums = self.engine.sums();
-        let cost = cost::zone(self.engine.method(), self.block).block_cost(sums.length() as u64);
+        let cost = self.engine.block_cost();
         self.budget -= cost;
         self.done += cost;
         self.sum += sums.total();
@@ -147,6 +147,14 @@ impl Engine {
         match self {
             Engine::Trial(trial) => trial.is_done(),
             Engine::Sieve(sieve) => sieve.is_done(),
+        }
+    }
+
+    /// The operations that the block's candidates cost besides those that `work` has counted.
+    fn block_cost(&self) -> f64 {
+        match self {
+            Engine::Trial(trial) => trial.block_cost(),
+            Engine::Sieve(sieve) => sieve.block_cost(),
         }
     }
 

@@ -42,6 +42,11 @@ impl Sieve {
         &self.sums
     }
 
+    /// The operations that the segment costs besides those that `work` has counted.
+    pub(super) fn block_cost(&self) -> f64 {
+        self.zone.segment_cost(self.sums.length() as u64)
+    }
+
     /// Adds further divisors to their multiples for about `budget` operations; how many it really did.
     pub(super) fn work(&mut self, budget: f64) -> f64 {
         let mut done = 0.0;

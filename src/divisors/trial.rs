@@ -56,6 +56,11 @@ impl Trial {
         &self.sums
     }
 
+    /// The operations that the block costs besides those that `work` has counted.
+    pub(super) fn block_cost(&self) -> f64 {
+        self.zone.trial_block_cost(self.sums.first(), self.sums.length() as u64)
+    }
+
     /// Tests further divisors for about `budget` > 0 operations; how many it really did.
     pub(super) fn work(&mut self, budget: f64) -> f64 {
         if self.is_done() {

@@ -104,10 +104,11 @@ fn test_runs<const RUN: usize, const EVEN: bool>(sums: &mut [u64], start: u32, d
         } else {
             least_quotient::<EVEN>(n, run.len() as u32, divisor)
         };
-        if quotient <= divisor.quotient_max {
-            let index = quotient.wrapping_mul(divisor.d).wrapping_sub(n) as usize;
-            run[index] = run[index].wrapping_add(u64::from(divisor.d.wrapping_add(quotient)));
-        }
+        // No branch: hits come too often, and too irregularly, to be predicted.
+        let hit = u32::from(quotient <= divisor.quotient_max).wrapping_neg();
+        let index = quotient.wrapping_mul(divisor.d).wrapping_sub(n) & hit;
+        let pair = divisor.d.wrapping_add(quotient) & hit;
+        run[index as usize] = run[index as usize].wrapping_add(u64::from(pair));
         n = n.wrapping_add(run.len() as u32);
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! So the remainder is 0 if and only if d divides a.
 
+use std::array;
 use std::ops::Range;
 
 use crate::divisors::sums::Sums;
@@ -79,14 +80,8 @@ struct Group {
 impl Group {
     #[inline(always)]
     fn new(first: u64) -> Self {
-        let mut group = Self { first, divisors: [0.0; GROUP], inverses: [0.0; GROUP] };
-        let mut d = first as f64;
-        for (divisor, inverse) in group.divisors.iter_mut().zip(&mut group.inverses) {
-            *divisor = d;
-            *inverse = 1.0 / d;
-            d += 1.0;
-        }
-        group
+        let divisors = array::from_fn(|offset| first as f64 + f64::from(offset as u32));
+        Self { first, divisors, inverses: divisors.map(|d| 1.0 / d) }
     }
 
     /// Whether any of the divisors divides n.
@@ -96,14 +91,16 @@ impl Group {
         pairs.fold(0, |hit, (d, inverse)| hit | u64::from(A::remainder(n, *d, *inverse) == 0.0)) != 0
     }
 
-    /// Adds those of the divisors that divide n to the sum at `index`, each with its cofactor.
-    #[inline(never)]
+    /// Adds those of the divisors below `end` that divide n to the sum at `index`, each with its cofactor.
+    #[inline(always)]
     fn add_hits<A: Arithmetic>(&self, sums: &mut Sums, index: usize, end: u64) {
         let n = sums.first() + index as u64;
-        for (d, (divisor, inverse)) in (self.first..end).zip(self.divisors.iter().zip(&self.inverses)) {
-            if A::remainder(n, *divisor, *inverse) == 0.0 {
-                add_pair(sums, index, d);
-            }
+        let mut zeros = [false; GROUP];
+        for (zero, (d, inverse)) in zeros.iter_mut().zip(self.divisors.iter().zip(&self.inverses)) {
+            *zero = A::remainder(n, *d, *inverse) == 0.0;
+        }
+        for (d, _) in (self.first..end).zip(zeros).filter(|(_, zero)| *zero) {
+            add_pair(sums, index, d);
         }
     }
 }
