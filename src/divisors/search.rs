@@ -8,9 +8,10 @@ use super::{ARGUMENT_MAX, Method, cost};
 /// The search for perfect numbers among first ..= last.
 ///
 /// Candidates are taken in blocks (for the sieve: segments); only whole blocks count as tested. Blocks of trial
-/// division shrink with √n, from 4096 candidates below 2^34 to 4 near 2^63, so that giving up loses about two seconds
-/// of work at the very most and some milliseconds where searches usually are. A segment of the sieve costs one pass
-/// over all d ≤ √n however short it is (ten seconds near 2^63), so shorter segments would save nothing.
+/// division shrink with √n, from 4096 candidates below 2^34 to 4 near 2^63. So giving up loses some ten milliseconds
+/// of work around 2^32, a quarter of a second around 2^50, and five seconds near 2^63, where one candidate takes more
+/// than one. A segment of the sieve costs one pass over all d ≤ √n however short it is (three seconds near 2^63), so
+/// shorter segments would lose no less.
 #[derive(Clone, Debug)]
 pub struct Search {
     engine: Engine,

@@ -2,12 +2,11 @@
 //!
 //! All rests on one fact. Let a and d ≥ 1 be integers that a float holds exactly, i = RN(1/d), and t the integer that
 //! adding and subtracting 1.5·2^52 rounds a·i to. If |a/d| ≤ 2^50, then
-//! - a·i is within |a/d|·2^-53 of a/d, and within |a/d|·2^-52 when the product is rounded, so by at most 1/4. The sum
-//!   is between 2^52 and 2^53, where floats are the integers, so t is an integer within 1/2 of a·i (or of its rounded
-//!   value), and t = a/d if d divides a. The subtraction is exact.
-//! - t·d is an integer of at most |a| + 3/4·d, and the remainder a − t·d is one of at most 3/4·d. Both are exact: the
-//!   remainder because it is far below 2^53; the product either because the multiplication is fused, or because
-//!   |a| + d ≤ 2^53.
+//! - a·i is within |a/d|·2^-53 of a/d, and within little more than |a/d|·2^-52 when the product is rounded, so by less
+//!   than 1/3. The sum is between 2^52 and 2^53, where floats are the integers, so t is an integer within 1/2 of a·i
+//!   (or of its rounded value), and t = a/d if d divides a. The subtraction is exact.
+//! - So a − t·d is an integer of less than d, and |t·d| < |a| + d. Both are exact: the difference because it is far below
+//!   2^53; the product either because the multiplication is fused, or because |a| + d ≤ 2^53.
 //!
 //! So the remainder is 0 if and only if d divides a.
 
@@ -36,8 +35,8 @@ pub(super) struct Fused;
 /// For n < 2^51, so n/d ≤ 2^50 from d = 2 on; multiplication and addition apart.
 pub(super) struct Separate;
 
-/// For n ≤ 2^63 and d ≥ 2^13, fused. n = a + b where 2^12 divides a, so that a float holds a, and b < 2^12. The
-/// remainder of a is at most 3/4·d in size, with b added at most 2d: a second division by the same fact.
+/// For n ≤ 2^63 and d ≥ 2^13, fused. n = a + b where 2^12 divides a, so that a float holds a, and b < 2^12; a/d ≤ 2^50.
+/// The remainder of a is smaller than d, and with b added smaller than 2d: the same fact divides it once more.
 pub(super) struct Split;
 
 impl Arithmetic for Fused {
