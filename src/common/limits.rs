@@ -44,6 +44,12 @@ pub const LINGER_MAX_MS: u64 = 2_000;
 pub const HEARTBEAT_MS: u64 = 1_000;
 /// A peer that was silent for so long is lost: its connection is closed, its lease goes back. Ten heartbeats.
 pub const SILENCE_MAX_MS: u64 = 10_000;
+/// A report's connection may be silent for so long: a person who drives it with `nc` reads before typing on.
+pub const REPORT_SILENCE_MAX_MS: u64 = 120_000;
+/// Leases that were given back and may still come home, remembered at most.
+pub const LAPSED_MAX: usize = 100_000;
+/// Finished ranges that wait for a second compute, looked through at most for one that fits the compute that asks.
+pub const RECHECKS_LOOKED_AT: usize = 256;
 /// After a restart, leases of computes that haven't come back by then are free again: longer than `BACKOFF_MAX_MS`
 /// with its jitter, so that a compute that lives is back in time.
 pub const RESTART_GRACE_MS: u64 = 12_000;
@@ -53,10 +59,12 @@ pub const BACKOFF_MIN_MS: u64 = 100;
 pub const BACKOFF_MAX_MS: u64 = 5_000;
 /// Wrong results after which a host gets no more work. One may be a bit flip; three are a broken machine.
 pub const STRIKES_MAX: u32 = 3;
-/// Hosts whose strikes are remembered, and lost computes that report still shows.
+/// Lost computes that report still shows, at most.
 pub const LOST_MAX: usize = 1_000;
 /// How long report still shows a compute that is lost.
 pub const LOST_SHOWN_MS: u64 = 10 * 60 * 1_000;
+/// Fastest compute that is believed: a thousand times the fastest seen. A range is sized by it.
+pub const OPERATIONS_PER_S_MAX: f64 = 1e14;
 /// The window over which the rate of the whole search is taken.
 pub const RATE_WINDOW_MS: u64 = 60_000;
 /// What a range should take, unless `--seconds` says otherwise.
@@ -72,10 +80,11 @@ pub const TAIL_SECONDS_MIN: f64 = 0.25;
 pub const TIMING_LOOP_MS: u64 = 250;
 /// How long a compute computes between two looks at its signals and sockets.
 pub const SLICE_MS: u64 = 5;
-/// How long manage proves results between two looks at its sockets.
-pub const PROOF_SLICE_MS: u64 = 5;
-/// Results of one compute that may wait for their proof. An honest compute has one.
-pub const PROOFS_MAX: usize = 2;
+/// Divisions of a proof between two looks of manage at its sockets: about 5 ms.
+pub const PROOF_SLICE_DIVISIONS: u64 = 1_000_000;
+/// A signal that comes so long after the first one ends a program at once. A person who presses Ctrl-C again needs
+/// longer; what hangs up or shuts down sends several signals in less.
+pub const SECOND_SIGNAL_MS: u64 = 250;
 /// How long manage, told to end, waits for its computes to hand in and leave.
 pub const ENDING_MAX_MS: u64 = 5_000;
 /// How long a compute, told to end, waits for manage to take its partial result.
@@ -90,3 +99,8 @@ pub const CHILDREN_MAX: usize = 1_024;
 pub const REPORT_MAX_MS: u64 = 10_000;
 /// How often the line of progress on a terminal is drawn.
 pub const PROGRESS_MS: u64 = 250;
+/// How often progress is logged where there is no terminal, at first; later each time a quarter of the time more has
+/// passed, up to `PROGRESS_LOG_MAX_MS`: a search of a month shall not fill a disk with it.
+pub const PROGRESS_LOG_MIN_MS: u64 = 5_000;
+/// See `PROGRESS_LOG_MIN_MS`.
+pub const PROGRESS_LOG_MAX_MS: u64 = 600_000;

@@ -25,3 +25,5 @@ pub mod signal;
 pub mod process;
 
 pub mod brood;
+
+pub mod view;

@@ -1,0 +1,191 @@
+//! TCP over raw socket2 sockets, which nobody else touches: addresses, listening, accepting, connecting.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::error::{Error, Result};
+use super::exit::Status;
+use super::limits::{LISTEN_BACKLOG, SILENCE_MAX_MS};
+
+/// The port of a search: the fourth perfect number.
+pub const SEARCH_PORT: u16 = 8128;
+
+/// Turns `HOST`, `HOST:PORT`, `[V6]:PORT`, `V6` or `:PORT` into a form with host and port.
+///
+/// # Errors
+/// A usage error if the port is none.
+pub fn with_port(address: &str, port: u16) -> Result<String> {
+    let colons = address.matches(':').count();
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, given)) if colons == 1 || host.ends_with(']') => (host.to_owned(), parse_port(address, given)?),
+        _ if colons > 1 && !address.starts_with('[') => (format!("[{address}]"), port),
+        _ => (address.to_owned(), port),
+    };
+    let host = if host.is_empty() { "127.0.0.1".to_owned() } else { host };
+    Ok(format!("{host}:{port}"))
+}
+
+fn parse_port(address: &str, port: &str) -> Result<u16> {
+    port.parse().map_err(|_| {
+        Error::new(Status::Usage, format!("address {address}"), format!("{port:?} is not a port (0 to 65535)"))
+    })
+}
+
+/// The addresses that `address` (`HOST:PORT`) stands for, at least one.
+///
+/// # Errors
+/// When the name isn't known. May block for as long as the system's resolver does.
+pub fn resolve(address: &str) -> Result<Vec<SocketAddr>> {
+    let fail = |cause: String| Error::new(Status::Unreachable, format!("address {address}"), cause);
+    let found: Vec<_> = address.to_socket_addrs().map_err(|error| fail(error.to_string()))?.collect();
+    if found.is_empty() { Err(fail("the name has no address".to_owned())) } else { Ok(found) }
+}
+
+/// A socket that takes connections; non-blocking, closed on exec.
+pub struct Listener(Socket);
+
+impl Listener {
+    /// Binds to the first of `address`'s addresses and listens. A port that was just left is taken at once.
+    ///
+    /// # Errors
+    /// With the address in it, when another listens there or the address isn't this host's.
+    pub fn open(address: &str) -> Result<Self> {
+        let at = resolve(address)?[0];
+        let open = || -> io::Result<Socket> {
+            let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&at.into())?;
+            socket.listen(LISTEN_BACKLOG)?;
+            Ok(socket)
+        };
+        open().map(Self).map_err(|error| Error::new(Status::Failed, format!("listen {address}"), error))
+    }
+
+    /// The address it really got.
+    ///
+    /// # Errors
+    /// What getsockname(2) says.
+    pub fn address(&self) -> Result<SocketAddr> {
+        let name = self.0.local_addr().map_err(|error| Error::new(Status::Failed, "listen", error))?;
+        name.as_socket().ok_or_else(|| Error::new(Status::Failed, "listen", "not an internet address"))
+    }
+
+    /// The next connection that waits, if any.
+    ///
+    /// # Errors
+    /// When descriptors have run out; a connection that vanished while it waited is passed over.
+    pub fn accept(&self) -> io::Result<Option<(Stream, SocketAddr)>> {
+        match self.0.accept() {
+            Ok((socket, from)) => {
+                let stream = Stream::tune(socket)?;
+                Ok(from.as_socket().map(|from| (stream, from)))
+            }
+            Err(error) if is_pause(&error) || error.kind() == io::ErrorKind::ConnectionAborted => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A connection; non-blocking, closed on exec, without Nagle's delay.
+pub struct Stream(Socket);
+
+impl Stream {
+    fn tune(socket: Socket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        // What a dead peer leaves unacknowledged must not outlive the protocol's own bound on silence.
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(Duration::from_millis(SILENCE_MAX_MS)))?;
+        Ok(Self(socket))
+    }
+
+    /// Begins to connect. When the descriptor turns writable, `outcome` tells how it went.
+    ///
+    /// # Errors
+    /// When it fails at once.
+    pub fn connect(to: SocketAddr) -> io::Result<Self> {
+        let stream = Self::tune(Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?)?;
+        match stream.0.connect(&to.into()) {
+            Ok(()) => Ok(stream),
+            Err(error) if is_pause(&error) => Ok(stream),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a connection that was begun came out.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub fn outcome(&self) -> io::Result<()> {
+        self.0.take_error()?.map_or(Ok(()), Err)
+    }
+
+    /// Tells the other side that nothing more will come.
+    pub fn shut_down_sending(&self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// Reads what there is.
+    ///
+    /// # Errors
+    /// As read(2): `WouldBlock` when there is nothing yet.
+    pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(into)
+    }
+
+    /// Writes what fits. A peer that is gone gives an error, never SIGPIPE, which Rust programs ignore.
+    ///
+    /// # Errors
+    /// As write(2): `WouldBlock` when nothing fits now.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// True if `error` only says "not now".
+#[must_use]
+pub fn is_pause(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+        || error.raw_os_error() == Some(nix::libc::EINPROGRESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_get_their_port() {
+        let forms = [
+            ("node01", "node01:8128"),
+            ("node01:9", "node01:9"),
+            (":9", "127.0.0.1:9"),
+            ("", "127.0.0.1:8128"),
+            ("::1", "[::1]:8128"),
+            ("[::1]", "[::1]:8128"),
+            ("[::1]:9", "[::1]:9"),
+        ];
+        for (given, want) in forms {
+            assert_eq!(with_port(given, SEARCH_PORT).unwrap(), want, "{given:?}");
+        }
+        for given in ["node01:", "node01:x", "node01:65536", "[::1]:-1"] {
+            assert_eq!(with_port(given, SEARCH_PORT).unwrap_err().status(), Status::Usage, "{given:?}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Processes: fork, wait, kill, priority. The one home of `unsafe` beside the kernels.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::kill as kill_pid;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, getpid, getppid};
+
+use super::error::{Error, Result};
+use super::exit::Status;
+use super::signal::Ending;
+
+pub use nix::unistd::Pid;
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this status.
+    Exited(i32),
+    /// A signal, by its number, ended it.
+    Signalled(i32),
+}
+
+/// Forks. The child keeps standard input, output and error and the descriptors in `keep`, runs `body`, and leaves
+/// with its value by `_exit`: nothing of the parent's is flushed, dropped or unwound in it.
+///
+/// # Errors
+/// When the system refuses another process, or when this process has threads, which a child would be without.
+pub fn fork(keep: &[BorrowedFd<'_>], body: impl FnOnce() -> Status) -> Result<Pid> {
+    if threads() != 1 {
+        return Err(Error::new(Status::Failed, "fork", "this process has threads"));
+    }
+    // SAFETY: with one thread, no lock can be held by another at the moment of the fork.
+    match unsafe { nix::unistd::fork() } {
+        Err(errno) => Err(Error::new(Status::Failed, "fork", errno)),
+        Ok(ForkResult::Parent { child }) => Ok(child),
+        Ok(ForkResult::Child) => {
+            close_all_but(keep);
+            let status = body();
+            // SAFETY: always sound; it ends the process without running anything of the parent's.
+            unsafe { libc::_exit(status as i32) }
+        }
+    }
+}
+
+/// How many threads this process has, as /proc tells; 1 where it can't be read.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
+
+/// Closes what a child has inherited: a copy of a socket kept open would hide its owner's death from the other side.
+fn close_all_but(keep: &[BorrowedFd<'_>]) {
+    let Ok(listing) = std::fs::read_dir("/proc/self/fd") else { return };
+    let open: Vec<RawFd> =
+        listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter(|fd| *fd > 2).collect();
+    for fd in open {
+        if !keep.iter().any(|kept| kept.as_raw_fd() == fd) {
+            // SAFETY: the child never touches the parent's owners of these descriptors again: it leaves by `_exit`.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+/// Takes the end of `child` if it has ended; `None` while it lives.
+pub fn reap(child: Pid) -> Option<Ended> {
+    match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::Exited(_, status)) => Some(Ended::Exited(status)),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signalled(signal as i32)),
+        Err(Errno::ECHILD) => Some(Ended::Exited(Status::Failed as i32)),
+        _ => None,
+    }
+}
+
+/// Waits until `child`, which was killed, is gone.
+pub fn wait(child: Pid) {
+    let _ = waitpid(child, None);
+}
+
+/// Sends `ending` to this process itself: the one path of all endings.
+pub fn signal_self(ending: Ending) -> Result<()> {
+    kill_pid(getpid(), ending.signal()).map_err(|errno| Error::new(Status::Failed, "kill", errno))
+}
+
+/// Sends `ending` to the parent, if that is still the process `parent`; false if it isn't. getppid(2) changes at
+/// once when the parent dies, so a process that has got its number since is never signalled.
+pub fn signal_parent(parent: Pid, ending: Ending) -> bool {
+    getppid() == parent && kill_pid(parent, ending.signal()).is_ok()
+}
+
+/// Sends `ending` to `child`, which must not have been reaped yet.
+pub fn signal(child: Pid, ending: Ending) {
+    let _ = kill_pid(child, ending.signal());
+}
+
+/// Ends `child`, which must not have been reaped yet, with SIGKILL.
+pub fn destroy(child: Pid) {
+    let _ = kill_pid(child, nix::sys::signal::SIGKILL);
+}
+
+/// This process's pid.
+#[must_use]
+pub fn this() -> Pid {
+    getpid()
+}
+
+/// Lowers this process's priority by `increment` (nice(1)); the children inherit it.
+pub fn lower_priority(increment: i32) {
+    // SAFETY: nice(2) takes a number and touches no memory. That it may fail is of no consequence.
+    unsafe { libc::nice(increment) };
+}
+
+/// This host's name, as gethostname(2) has it.
+#[must_use]
+pub fn host_name() -> String {
+    nix::unistd::gethostname().map_or_else(|_| "localhost".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// How many processes can run at once here: affinity and the cgroup's quota are respected.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Lets this process have as many descriptors as the system allows it.
+pub fn raise_descriptor_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

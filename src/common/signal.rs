@@ -1,0 +1,160 @@
+//! Signals as something to poll: blocked, and read from a signalfd that also tells the sender. No handler runs.
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::str::FromStr;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::clock::Millis;
+use super::error::{Error, Result};
+use super::exit::Status;
+use super::limits::SECOND_SIGNAL_MS;
+
+/// The signals that end a program, and the only ones that the protocol can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// SIGINT, Ctrl-C.
+    Int,
+    /// SIGQUIT, Ctrl-\.
+    Quit,
+    /// SIGHUP, the terminal is gone.
+    Hup,
+    /// SIGTERM, what service managers send.
+    Term,
+}
+
+impl Ending {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Int, Self::Quit, Self::Hup, Self::Term];
+
+    /// Its name in the protocol.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int => "INT",
+            Self::Quit => "QUIT",
+            Self::Hup => "HUP",
+            Self::Term => "TERM",
+        }
+    }
+
+    /// The system's signal.
+    #[must_use]
+    pub fn signal(self) -> Signal {
+        match self {
+            Self::Int => Signal::SIGINT,
+            Self::Quit => Signal::SIGQUIT,
+            Self::Hup => Signal::SIGHUP,
+            Self::Term => Signal::SIGTERM,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Ending {
+    type Err = ();
+
+    fn from_str(name: &str) -> std::result::Result<Self, ()> {
+        Self::ALL.into_iter().find(|ending| ending.name() == name).ok_or(())
+    }
+}
+
+/// What came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// One of the signals that end a program, and the pid that sent it (0: the kernel, as for Ctrl-C).
+    Ending(Ending, i32),
+    /// A child ended, stopped or went on: go and look.
+    Child,
+}
+
+/// The open source of signals of this process.
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks the signals and opens the descriptor that delivers them. A child of fork opens its own.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn open() -> Result<Self> {
+        let mut set = SigSet::empty();
+        Ending::ALL.into_iter().for_each(|ending| set.add(ending.signal()));
+        set.add(Signal::SIGCHLD);
+        // The mask is set, not added to: a parent may have left any behind.
+        set.thread_set_mask()
+            .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK))
+            .map(Self)
+            .map_err(|errno| Error::new(Status::Failed, "signals", errno))
+    }
+
+    /// The next signal, if one is there.
+    pub fn next(&mut self) -> Option<Received> {
+        let info = self.0.read_signal().ok()??;
+        let signal = i32::try_from(info.ssi_signo).ok()?;
+        let ending = Ending::ALL.into_iter().find(|ending| ending.signal() as i32 == signal);
+        let sender = i32::try_from(info.ssi_pid).unwrap_or(0);
+        Some(ending.map_or(Received::Child, |ending| Received::Ending(ending, sender)))
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What a signal that ends programs means for this one, by what came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It is the first: end cleanly.
+    Begin,
+    /// Somebody insists: end at once.
+    AtOnce,
+    /// It came with the first, or on the same errand: nothing more to do.
+    Same,
+}
+
+/// Tells the first signal from the one that insists.
+#[derive(Debug, Default)]
+pub struct Endings(Option<Millis>);
+
+impl Endings {
+    /// Takes a signal in. One that comes within `SECOND_SIGNAL_MS` of the first is not meant to insist: a terminal that
+    /// hangs up, a shell and a service manager send several at once.
+    pub fn take(&mut self, now: Millis) -> Meaning {
+        match self.0 {
+            None => {
+                self.0 = Some(now);
+                Meaning::Begin
+            }
+            Some(first) if now.since(first) < SECOND_SIGNAL_MS => Meaning::Same,
+            Some(_) => Meaning::AtOnce,
+        }
+    }
+
+    /// True after the first signal.
+    #[must_use]
+    pub fn begun(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_later_signal_insists() {
+        let mut endings = Endings::default();
+        let times = [1_000, 1_000, 1_000 + SECOND_SIGNAL_MS - 1, 1_000 + SECOND_SIGNAL_MS];
+        let meanings = times.map(|ms| endings.take(Millis(ms)));
+        assert_eq!(meanings, [Meaning::Begin, Meaning::Same, Meaning::Same, Meaning::AtOnce]);
+    }
+}
