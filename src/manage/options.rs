@@ -1,0 +1,97 @@
+//! The command line of manage.
+
+use clap::Parser;
+
+use crate::common::error::{Error, Result};
+use crate::common::exit::Status;
+use crate::common::limits::{CANDIDATE_MAX, CHILDREN_MAX, RANGE_SECONDS_DEFAULT, RANGE_SECONDS_MAX, RANGE_SECONDS_MIN};
+use crate::divisors::Method;
+
+use super::ledger::Wanted;
+
+/// Owns a search for perfect numbers: hands out ranges, proves the results, keeps the ledger.
+#[derive(Debug, Parser)]
+#[command(
+    name = "manage",
+    version,
+    max_term_width = 100,
+    after_help = "\
+A search on this host alone:    manage --last 40000000 --computes 2
+Look at it from anywhere:       report
+End it:                         report -k, Ctrl-C, or a signal; start manage again to go on"
+)]
+pub struct Options {
+    /// Where computes and reports connect; port 0 takes any free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8128")]
+    pub listen: String,
+
+    /// The file that keeps the search; made if it isn't there, gone on with if it is; ":memory:" keeps nothing
+    #[arg(long, value_name = "FILE", default_value = "search.db")]
+    pub ledger: String,
+
+    /// First number to test [default: the ledger's, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CANDIDATE_MAX))]
+    pub first: Option<u64>,
+
+    /// Last number to test; may be raised later [default: the ledger's, else none: search until told to end]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CANDIDATE_MAX))]
+    pub last: Option<u64>,
+
+    /// How divisors are found: trial tests every d up to √n, sieve adds every d to its multiples
+    /// [default: the ledger's, else trial]
+    #[arg(long, value_name = "trial|sieve", hide_possible_values = true)]
+    pub method: Option<Method>,
+
+    /// What a range should take its compute
+    #[arg(long, value_name = "SECONDS", default_value_t = RANGE_SECONDS_DEFAULT, value_parser = seconds)]
+    pub seconds: f64,
+
+    /// Start this many computes on this host, and start one again that dies
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = computes)]
+    pub computes: usize,
+
+    /// Have this share of the finished ranges done again by a second compute, on another host if there is one
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]
+    pub recheck: f64,
+
+    /// Listen beyond loopback although anybody who can connect may then read, feed and end the search
+    #[arg(long)]
+    pub insecure: bool,
+
+    /// Log more; twice: every message
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Options {
+    /// What these options ask of the search itself.
+    ///
+    /// # Errors
+    /// Usage, if first is behind last.
+    pub fn wanted(&self) -> Result<Wanted> {
+        if let (first, Some(last)) = (self.first.unwrap_or(1), self.last)
+            && first > last
+        {
+            return Err(Error::new(Status::Usage, format!("--last {last}"), format!("lower than --first {first}")));
+        }
+        Ok(Wanted { method: self.method, first: self.first, last: self.last })
+    }
+}
+
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    between(text, RANGE_SECONDS_MIN, RANGE_SECONDS_MAX)
+}
+
+fn percent(text: &str) -> std::result::Result<f64, String> {
+    between(text, 0.0, 100.0)
+}
+
+fn computes(text: &str) -> std::result::Result<usize, String> {
+    let fault = || format!("not a number from 0 to {CHILDREN_MAX}");
+    text.parse().ok().filter(|count| *count <= CHILDREN_MAX).ok_or_else(fault)
+}
+
+fn between(text: &str, low: f64, high: f64) -> std::result::Result<f64, String> {
+    let fault = || format!("not a number from {low} to {high}");
+    text.parse().ok().filter(|value| (low..=high).contains(value)).ok_or_else(fault)
+}

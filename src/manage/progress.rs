@@ -1,0 +1,94 @@
+//! Progress for whoever watches: a line that is drawn anew on a terminal, now and then a log line elsewhere.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use slog::{Logger, info};
+
+use crate::common::clock::Millis;
+use crate::common::limits::{PROGRESS_LOG_MAX_MS, PROGRESS_LOG_MIN_MS, PROGRESS_MS};
+use crate::common::log::{Screen, on_terminal};
+use crate::common::view::{duration, grouped, list, percent, scaled};
+
+use super::state::State;
+
+/// The bar counts in these parts of the whole.
+const PARTS: u64 = 1_000;
+
+/// What shows the progress.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    started: Millis,
+    next: Millis,
+}
+
+impl Progress {
+    /// A line on the terminal, if standard error is one; log lines go around it.
+    #[must_use]
+    pub fn open(screen: &Screen, now: Millis) -> Self {
+        let bar = on_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(PARTS), ProgressDrawTarget::stderr());
+            screen.attach(bar.clone());
+            bar
+        });
+        let first = if bar.is_some() { PROGRESS_MS } else { PROGRESS_LOG_MIN_MS };
+        Self { bar, started: now, next: now.after(first) }
+    }
+
+    /// Shows how far `state` is, if it is time to.
+    pub fn show(&mut self, state: &State, log: &Logger, now: Millis) {
+        if now < self.next {
+            return;
+        }
+        let uptime = now.since(self.started);
+        if let Some(bar) = &self.bar {
+            draw(bar, state);
+            self.next = now.after(PROGRESS_MS);
+        } else {
+            info!(log, "{}", line(state));
+            self.next = now.after((uptime / 4).clamp(PROGRESS_LOG_MIN_MS, PROGRESS_LOG_MAX_MS));
+        }
+    }
+
+    /// When `show` is to be called next.
+    #[must_use]
+    pub fn due(&self) -> Millis {
+        self.next
+    }
+
+    /// Takes the line off the terminal.
+    pub fn close(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn draw(bar: &ProgressBar, state: &State) {
+    let share = state.share_done();
+    let template = if share.is_some() { "{bar:24} {msg}" } else { "{msg}" };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_position((share.unwrap_or(0.0) * PARTS as f64) as u64);
+    bar.set_message(line(state));
+    bar.tick();
+}
+
+/// `48.2 %   48,210,000,000 tested   3.94 M/s   3h 39m to go   2 computes   perfect 6  28`.
+fn line(state: &State) -> String {
+    let status = state.status();
+    let mut parts = Vec::new();
+    if let Some(last) = status.last {
+        parts.push(percent(status.tested, last - status.first + 1));
+    }
+    parts.push(format!("{} tested", grouped(status.tested)));
+    parts.push(format!("{}/s", scaled(status.rate_per_s)));
+    if let Some(eta) = status.eta_s {
+        parts.push(format!("{} to go", duration(eta)));
+    }
+    parts.push(match state.computes_here() {
+        1 => "1 compute".to_owned(),
+        many => format!("{many} computes"),
+    });
+    parts.push(format!("perfect: {}", list(&status.perfect)));
+    parts.join("   ")
+}

@@ -1,0 +1,141 @@
+//! Proof of results: the sum against its closed form, each hit by testing it exactly. In steps, so that the loop of
+//! manage never waits for it. Pure.
+
+use std::collections::VecDeque;
+
+use crate::common::message::{Code, Found};
+use crate::divisors::{ClosedForm, Method, Search, operations};
+
+/// A result that waits for its proof, with whatever the caller wants back.
+#[derive(Debug)]
+pub struct Job<T> {
+    /// What was claimed.
+    pub found: Found,
+    /// The caller's own.
+    pub tag: T,
+    sum: Option<ClosedForm>,
+    hits: VecDeque<(u64, Search)>,
+}
+
+impl<T> Job<T> {
+    /// A proof of `found`: of its hits, and of its sum if that is `affordable` within so many operations.
+    pub fn new(found: Found, tag: T, affordable: f64) -> Self {
+        let sum = ClosedForm::new(found.first, found.last);
+        let sum = (sum.cost() <= affordable).then_some(sum);
+        let hits = found.perfect.0.iter().map(|n| (*n, Search::new(Method::Trial, *n, *n))).collect();
+        Self { found, tag, sum, hits }
+    }
+
+    fn step(&mut self, budget: u64) -> Option<Verdict> {
+        if let Some((hit, search)) = self.hits.front_mut() {
+            search.step(budget);
+            if !search.finished() {
+                return None;
+            }
+            if search.tally().perfect != [*hit] {
+                return Some(Verdict::Wrong(Code::NotPerfect, format!("{hit} is not perfect")));
+            }
+            self.hits.pop_front();
+            return None;
+        }
+        let Some(sum) = &mut self.sum else { return Some(Verdict::HitsOnly) };
+        sum.step(budget);
+        let right = sum.result()?;
+        Some(if right == self.found.sum {
+            Verdict::Proved
+        } else {
+            Verdict::Wrong(Code::WrongSum, format!("the sum is {right}, not {}", self.found.sum))
+        })
+    }
+}
+
+/// What a proof came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Sum and hits are right.
+    Proved,
+    /// The hits are right; the sum would have cost too much to prove, so a second compute has to do the range again.
+    HitsOnly,
+    /// Something is wrong: what, and how a person is told.
+    Wrong(Code, String),
+}
+
+/// The proofs that wait, first come first served.
+#[derive(Debug)]
+pub struct Prover<T>(VecDeque<Job<T>>);
+
+impl<T> Default for Prover<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T> Prover<T> {
+    /// One more to prove.
+    pub fn push(&mut self, job: Job<T>) {
+        self.0.push_back(job);
+    }
+
+    /// True if nothing waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Works for about `budget` operations on the first job. Gives it back with its verdict when that is known.
+    pub fn step(&mut self, budget: u64) -> Option<(Job<T>, Verdict)> {
+        let verdict = self.0.front_mut()?.step(budget)?;
+        self.0.pop_front().map(|job| (job, verdict))
+    }
+}
+
+/// The operations that a proof of the range `first` to `last` may cost: 1 % of the range's own work, and what nobody
+/// notices in any case.
+#[must_use]
+pub fn affordable(method: Method, first: u64, last: u64) -> f64 {
+    // A division of the closed form takes about as long as this many operations of either method.
+    const OPERATIONS_A_DIVISION: f64 = 16.0;
+    const UNNOTICED: f64 = 2e7;
+    (operations(method, first, last) * 0.01 / OPERATIONS_A_DIVISION).max(UNNOTICED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::message::Numbers;
+
+    fn found(first: u64, last: u64, perfect: &[u64], sum: u128) -> Found {
+        let perfect = Numbers(perfect.to_vec());
+        Found { lease: 1, first, last, tested: last - first + 1, sum, nanoseconds: 1, perfect }
+    }
+
+    fn verdict(found: Found, affordable: f64) -> Verdict {
+        let mut prover = Prover::default();
+        prover.push(Job::new(found, (), affordable));
+        (0..10_000).find_map(|_| prover.step(1_000)).expect("a proof ends").1
+    }
+
+    fn sum(first: u64, last: u64) -> u128 {
+        (first..=last).map(crate::divisors::aliquot_sum).sum()
+    }
+
+    #[test]
+    fn a_right_result_is_proved() {
+        let sum = sum(1, 1_000);
+        assert_eq!(verdict(found(1, 1_000, &[6, 28, 496], sum), f64::INFINITY), Verdict::Proved);
+        assert_eq!(verdict(found(1, 1_000, &[6, 28, 496], sum + 1), 0.0), Verdict::HitsOnly);
+    }
+
+    #[test]
+    fn a_wrong_sum_and_a_wrong_hit_are_found() {
+        let sum = sum(100, 200);
+        for wrong in [sum - 1, sum + 1, 0, u128::MAX] {
+            let verdict = verdict(found(100, 200, &[], wrong), f64::INFINITY);
+            assert!(matches!(verdict, Verdict::Wrong(Code::WrongSum, _)), "{verdict:?}");
+        }
+        for affordable in [0.0, f64::INFINITY] {
+            let verdict = verdict(found(100, 200, &[120], sum), affordable);
+            assert!(matches!(verdict, Verdict::Wrong(Code::NotPerfect, _)), "{verdict:?}");
+        }
+    }
+}

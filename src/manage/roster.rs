@@ -1,0 +1,143 @@
+//! The computes that manage knows, and the strikes of their hosts. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::common::clock::Millis;
+use crate::common::limits::{LOST_MAX, LOST_SHOWN_MS, STRIKES_MAX};
+use crate::common::message::{Instance, Stage};
+
+use super::sizing::Pace;
+use super::state::Peer;
+
+/// One compute.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    /// Its host, by its own word.
+    pub host: String,
+    /// Its pid there.
+    pub pid: u32,
+    /// The kernel it uses.
+    pub kernel: Option<String>,
+    /// Its data connection while that stands.
+    pub data: Option<Peer>,
+    /// How fast it is, once it has said so.
+    pub pace: Option<Pace>,
+    /// The lease that it works on.
+    pub lease: Option<u64>,
+    /// A result of it is being proved.
+    pub proving: bool,
+    /// How many candidates of its lease are tested, by its own word.
+    pub tested: u64,
+    /// Candidates a second in its present or latest range.
+    pub rate: f64,
+    /// When it was last heard of.
+    pub seen: Millis,
+    /// How many results were accepted from it.
+    pub ranges: u64,
+}
+
+impl Compute {
+    /// One that has just been heard of.
+    #[must_use]
+    pub fn new(host: String, pid: u32, kernel: Option<String>, now: Millis) -> Self {
+        Self {
+            host,
+            pid,
+            kernel,
+            data: None,
+            pace: None,
+            lease: None,
+            proving: false,
+            tested: 0,
+            rate: 0.0,
+            seen: now,
+            ranges: 0,
+        }
+    }
+}
+
+/// All computes, and the strikes of all hosts.
+#[derive(Debug, Default)]
+pub struct Roster {
+    computes: BTreeMap<Instance, Compute>,
+    strikes: BTreeMap<String, u32>,
+}
+
+impl Roster {
+    /// The compute `instance`.
+    #[must_use]
+    pub fn get(&self, instance: Instance) -> Option<&Compute> {
+        self.computes.get(&instance)
+    }
+
+    /// The compute `instance`, to change.
+    pub fn get_mut(&mut self, instance: Instance) -> Option<&mut Compute> {
+        self.computes.get_mut(&instance)
+    }
+
+    /// Takes a compute in, unless it is known, and gives it.
+    pub fn admit(&mut self, instance: Instance, new: Compute) -> &mut Compute {
+        self.computes.entry(instance).or_insert(new)
+    }
+
+    /// All computes.
+    pub fn iter(&self) -> impl Iterator<Item = (Instance, &Compute)> {
+        self.computes.iter().map(|(instance, compute)| (*instance, compute))
+    }
+
+    /// What a compute does.
+    #[must_use]
+    pub fn stage(&self, compute: &Compute) -> Stage {
+        if compute.data.is_none() {
+            Stage::Lost
+        } else if self.is_struck(&compute.host) {
+            Stage::Struck
+        } else if compute.pace.is_none() {
+            Stage::Timing
+        } else if compute.lease.is_some() {
+            Stage::Busy
+        } else {
+            Stage::Idle
+        }
+    }
+
+    /// The operations a second of all computes that work.
+    #[must_use]
+    pub fn total_pace(&self) -> f64 {
+        let connected = self.computes.values().filter(|compute| compute.data.is_some());
+        connected.filter_map(|compute| compute.pace).map(Pace::operations_per_s).sum()
+    }
+
+    /// One more wrong result from `host`; gives how many that makes.
+    pub fn strike(&mut self, host: &str) -> u32 {
+        let strikes = self.strikes.entry(host.to_owned()).or_insert(0);
+        *strikes += 1;
+        *strikes
+    }
+
+    /// How many wrong results have come from `host`.
+    #[must_use]
+    pub fn strikes(&self, host: &str) -> u32 {
+        self.strikes.get(host).copied().unwrap_or(0)
+    }
+
+    /// True if `host` gets no more work.
+    #[must_use]
+    pub fn is_struck(&self, host: &str) -> bool {
+        self.strikes(host) >= STRIKES_MAX
+    }
+
+    /// Forgets computes that have been lost for long, and the longest lost if there are too many.
+    pub fn forget_lost(&mut self, now: Millis) {
+        let forgettable = |compute: &Compute| compute.data.is_none() && compute.lease.is_none() && !compute.proving;
+        self.computes.retain(|_, compute| !forgettable(compute) || now.since(compute.seen) < LOST_SHOWN_MS);
+        let mut lost: Vec<_> =
+            self.computes.iter().filter(|(_, c)| forgettable(c)).map(|(instance, c)| (c.seen, *instance)).collect();
+        if lost.len() > LOST_MAX {
+            lost.sort_unstable();
+            for (_, instance) in &lost[..lost.len() - LOST_MAX] {
+                self.computes.remove(instance);
+            }
+        }
+    }
+}

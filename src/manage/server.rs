@@ -1,0 +1,301 @@
+//! The I/O of manage: one poll() loop over the listener, the connections and the signals.
+//!
+//! A turn: wait; take in signals, connections, lines; let the state decide; write the ledger; then, and only then, send.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use slog::{Level, Logger, debug, info, trace, warn};
+
+use crate::common::brood::{Brood, News};
+use crate::common::clock::{self, Millis};
+use crate::common::conn::Conn;
+use crate::common::error::{Error as Failure, Result};
+use crate::common::exit::Status;
+use crate::common::limits::{
+    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LINE_MAX_BYTES, LINGER_MAX_MS, PROOF_SLICE_DIVISIONS,
+};
+use crate::common::message::{Code, Error, Message};
+use crate::common::net::{Listener, Stream};
+use crate::common::poll::{Interest, Ready, Set};
+use crate::common::process;
+use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
+use crate::common::view;
+
+use super::ledger::Ledger;
+use super::progress::Progress;
+use super::state::{Action, Event, Peer, Record, State};
+
+/// A connection, and until when it may linger if it is being closed.
+struct Link {
+    conn: Conn,
+    from: SocketAddr,
+    closing: Option<Millis>,
+}
+
+/// What the loop owns.
+pub struct Server {
+    /// Where its log goes.
+    pub log: Logger,
+    /// The signals of this process.
+    pub signals: Signals,
+    /// Where others connect.
+    pub listener: Listener,
+    /// The search.
+    pub state: State,
+    /// Where it is kept.
+    pub ledger: Ledger,
+    /// The computes of this host that this process has started.
+    pub brood: Brood,
+    /// What shows the progress.
+    pub progress: Progress,
+}
+
+/// What changes from turn to turn.
+#[derive(Default)]
+struct Turns {
+    links: BTreeMap<Peer, Link>,
+    next_peer: Peer,
+    next_tick: Millis,
+    accept_from: Millis,
+    endings: Endings,
+    at_once: bool,
+    report: Option<String>,
+}
+
+impl Server {
+    /// Runs until the search is over; gives the report if that is because all is tested.
+    ///
+    /// # Errors
+    /// When the ledger can't be written, or the system fails. Nothing that isn't in the ledger was told to anybody.
+    pub fn run(mut self) -> Result<Option<String>> {
+        let mut turns = Turns { next_peer: 1, ..Turns::default() };
+        while !self.is_over(&turns) {
+            self.turn(&mut turns)?;
+        }
+        self.progress.close();
+        self.brood.destroy();
+        if turns.at_once {
+            return Err(Failure::new(Status::Failed, "ending", "a second signal: ended at once"));
+        }
+        Ok(turns.report)
+    }
+
+    fn is_over(&self, turns: &Turns) -> bool {
+        let unsent = || turns.links.values().any(|link| link.conn.has_output());
+        let now = clock::now();
+        turns.at_once || (self.state.is_over(now) && (self.brood.is_empty() || self.state.is_overdue(now)) && !unsent())
+    }
+
+    fn turn(&mut self, turns: &mut Turns) -> Result<()> {
+        let ready = self.wait(turns)?;
+        let now = clock::now();
+        self.take_signals(turns, now);
+        self.accept(turns, now);
+        for (peer, ready) in ready {
+            self.serve(turns, peer, ready, now);
+        }
+        if turns.next_tick <= now {
+            turns.next_tick = now.after(HEARTBEAT_MS);
+            self.state.handle(Event::Tick, now);
+            self.tend_brood(now);
+        }
+        self.state.prove(PROOF_SLICE_DIVISIONS, now);
+        self.carry_out(turns, now)?;
+        self.sweep(turns, now);
+        self.progress.show(&self.state, &self.log, now);
+        Ok(())
+    }
+
+    /// Waits for something to do; gives the connections that are ready.
+    fn wait(&self, turns: &Turns) -> Result<Vec<(Peer, Ready)>> {
+        let now = clock::now();
+        let mut set = Set::new();
+        set.add(std::os::fd::AsFd::as_fd(&self.signals), Interest::Read);
+        if turns.accept_from <= now {
+            set.add(std::os::fd::AsFd::as_fd(&self.listener), Interest::Read);
+        }
+        let slots: Vec<_> = turns
+            .links
+            .iter()
+            .map(|(peer, link)| (*peer, set.add(std::os::fd::AsFd::as_fd(&link.conn), link.conn.interest())))
+            .collect();
+        let deadline = if self.state.has_proofs() { now } else { turns.next_tick.min(self.progress.due()) };
+        set.wait(now.until(deadline)).map_err(|error| Failure::new(Status::Failed, "poll", error))?;
+        Ok(slots
+            .into_iter()
+            .map(|(peer, slot)| (peer, set.ready(slot)))
+            .filter(|(_, r)| r.readable || r.writable)
+            .collect())
+    }
+
+    fn take_signals(&mut self, turns: &mut Turns, now: Millis) {
+        while let Some(received) = self.signals.next() {
+            match received {
+                Received::Child => self.tend_brood(now),
+                Received::Ending(ending, _) => match turns.endings.take(now) {
+                    Meaning::Begin => self.begin_ending(ending, now),
+                    Meaning::AtOnce => turns.at_once = true,
+                    Meaning::Same => {}
+                },
+            }
+        }
+    }
+
+    fn begin_ending(&mut self, ending: Ending, now: Millis) {
+        info!(self.log, "SIG{ending}: ending");
+        self.state.handle(Event::Ending, now);
+    }
+
+    fn tend_brood(&mut self, now: Millis) {
+        if self.state.is_ending() {
+            self.brood.close();
+        }
+        for news in self.brood.tend(now) {
+            match news {
+                News::Started(pid) => debug!(self.log, "started compute, pid {pid}"),
+                News::Left(pid, _) => debug!(self.log, "compute pid {pid} has left"),
+                News::Died(pid, how) => warn!(self.log, "compute pid {pid} died ({how}): starting another"),
+                News::NotStarted(why) => warn!(self.log, "can't start a compute: {why}"),
+            }
+        }
+    }
+
+    fn accept(&mut self, turns: &mut Turns, now: Millis) {
+        if turns.accept_from > now {
+            return;
+        }
+        for _ in 0..ACCEPT_TURN_MAX {
+            match self.listener.accept() {
+                Ok(Some((stream, from))) => self.welcome(turns, stream, from, now),
+                Ok(None) => return,
+                Err(error) => {
+                    warn!(self.log, "accept: {error}: those connected are served on");
+                    turns.accept_from = now.after(ACCEPT_PAUSE_MS);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, turns: &mut Turns, stream: Stream, from: SocketAddr, now: Millis) {
+        let peer = turns.next_peer;
+        turns.next_peer += 1;
+        debug!(self.log, "connection {peer} from {from}");
+        turns.links.insert(peer, Link { conn: Conn::new(stream), from, closing: None });
+        self.state.handle(Event::Opened(peer), now);
+    }
+
+    /// Reads what a ready connection brings, and passes its lines on.
+    fn serve(&mut self, turns: &mut Turns, peer: Peer, ready: Ready, now: Millis) {
+        let Some(link) = turns.links.get_mut(&peer) else { return };
+        let received = if ready.readable { link.conn.receive() } else { Ok(()) };
+        while let Some(line) = link.conn.line() {
+            if link.closing.is_some() {
+                continue;
+            }
+            let event = match line {
+                Ok(line) => understand(peer, line),
+                Err(_) => Event::Garbled(
+                    peer,
+                    Error::new(Code::TooLong, format!("1:1: a line has {LINE_MAX_BYTES} bytes at most")),
+                ),
+            };
+            trace!(self.log, "{event:?}");
+            let broken = matches!(event, Event::Garbled(..));
+            self.state.handle(event, now);
+            if broken {
+                link.closing = Some(now.after(LINGER_MAX_MS));
+                break;
+            }
+        }
+        if let Err(broken) = received {
+            debug!(self.log, "connection {peer} from {}: {broken}", link.from);
+            turns.links.remove(&peer);
+            self.state.handle(Event::Gone(peer), now);
+        }
+    }
+
+    /// Does what the state has decided in this turn: first the ledger, then the rest.
+    fn carry_out(&mut self, turns: &mut Turns, now: Millis) -> Result<()> {
+        if self.state.is_complete() && turns.report.is_none() {
+            let (status, computes) = self.state.report();
+            turns.report = Some(view::table(&status, &computes));
+        }
+        let actions = self.state.settle();
+        let records: Vec<&Record> = actions
+            .iter()
+            .filter_map(|action| if let Action::Record(record) = action { Some(record) } else { None })
+            .collect();
+        if !records.is_empty() {
+            self.ledger.commit(records)?;
+        }
+        for action in actions {
+            self.perform(turns, action, now)?;
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, turns: &mut Turns, action: Action, now: Millis) -> Result<()> {
+        match action {
+            Action::Record(_) => {}
+            Action::Send(peer, message) => {
+                let Some(link) = turns.links.get_mut(&peer) else { return Ok(()) };
+                trace!(self.log, "to {peer}: {message:?}");
+                if let Err(broken) = link.conn.send(message.line().as_bytes()) {
+                    warn!(self.log, "connection {peer} from {}: {broken}", link.from);
+                    turns.links.remove(&peer);
+                    self.state.handle(Event::Gone(peer), now);
+                }
+            }
+            Action::Close(peer) => {
+                if let Some(link) = turns.links.get_mut(&peer) {
+                    link.closing = Some(now.after(LINGER_MAX_MS));
+                }
+            }
+            Action::SignalSelf(ending) => process::signal_self(ending)?,
+            Action::Log(level, text) => self.tell(level, &text),
+        }
+        Ok(())
+    }
+
+    fn tell(&self, level: Level, text: &str) {
+        match level {
+            Level::Critical | Level::Error => slog::error!(self.log, "{text}"),
+            Level::Warning => warn!(self.log, "{text}"),
+            Level::Info => info!(self.log, "{text}"),
+            Level::Debug | Level::Trace => debug!(self.log, "{text}"),
+        }
+    }
+
+    /// Writes what is queued, and drops connections that are gone or have lingered long enough.
+    fn sweep(&mut self, turns: &mut Turns, now: Millis) {
+        let mut gone = Vec::new();
+        for (peer, link) in &mut turns.links {
+            if let Err(broken) = link.conn.flush() {
+                debug!(self.log, "connection {peer} from {}: {broken}", link.from);
+                gone.push(*peer);
+            } else if let Some(until) = link.closing {
+                // What was said last must arrive: closing with unread input would take it back.
+                if !link.conn.has_output() {
+                    link.conn.stream().shut_down_sending();
+                }
+                if until <= now {
+                    gone.push(*peer);
+                }
+            }
+        }
+        for peer in gone {
+            turns.links.remove(&peer);
+            self.state.handle(Event::Gone(peer), now);
+        }
+    }
+}
+
+/// A line as an event.
+fn understand(peer: Peer, line: &[u8]) -> Event {
+    match Message::read(line) {
+        Ok(message) => Event::Said(peer, message),
+        Err(malformed) => Event::Garbled(peer, malformed.into()),
+    }
+}

@@ -1,0 +1,110 @@
+//! How long a range is: so that it takes its compute the seconds asked for. Pure.
+
+use crate::common::limits::{OPERATIONS_PER_S_MAX, TAIL_SECONDS_MIN};
+use crate::divisors::{Method, last_for, operations};
+
+use super::coverage::Span;
+
+/// How much of the newest measurement goes into a pace: three ranges after a change nine tenths of it are in.
+const NEWEST: f64 = 0.7;
+/// A single measurement changes a pace by no more than this factor, however wrong it is.
+const CHANGE_MAX: f64 = 8.0;
+
+/// How fast a compute is, in operations of the method's cost model a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace(f64);
+
+impl Pace {
+    /// What a timing loop of `operations` in `nanoseconds` shows; `None` if it shows nothing.
+    #[must_use]
+    pub fn timed(operations: u64, nanoseconds: u64) -> Option<Self> {
+        let pace = operations as f64 / nanoseconds as f64 * 1e9;
+        (operations > 0 && nanoseconds > 0).then_some(Self(pace.clamp(1.0, OPERATIONS_PER_S_MAX)))
+    }
+
+    /// The pace after a range of `done` operations took `nanoseconds`.
+    #[must_use]
+    pub fn corrected(self, done: f64, nanoseconds: u64) -> Self {
+        let newest = (done / nanoseconds.max(1) as f64 * 1e9).clamp(self.0 / CHANGE_MAX, self.0 * CHANGE_MAX);
+        Self((NEWEST * newest + (1.0 - NEWEST) * self.0).clamp(1.0, OPERATIONS_PER_S_MAX))
+    }
+
+    /// Operations a second.
+    #[must_use]
+    pub fn operations_per_s(self) -> f64 {
+        self.0
+    }
+}
+
+/// What sizing has to know of the search.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How divisors are found.
+    pub method: Method,
+    /// What a range should take.
+    pub seconds: f64,
+    /// The last candidate, if the search is bounded: ranges then get shorter towards it.
+    pub last: Option<u64>,
+}
+
+impl Plan {
+    /// The range for a compute of `pace` out of the free candidates `free`, where all computes together have
+    /// `total` operations a second.
+    ///
+    /// Near the end of a bounded search a range is half of one compute's share of what is left (guided
+    /// self-scheduling), so that all computes end at about the same time.
+    #[must_use]
+    pub fn range(&self, free: Span, pace: Pace, total: f64) -> Span {
+        let left = self.last.map_or(f64::INFINITY, |last| operations(self.method, free.first, last));
+        let seconds = self.seconds.min((left / total.max(pace.0) / 2.0).max(TAIL_SECONDS_MIN.min(self.seconds)));
+        Span { first: free.first, last: last_for(self.method, free.first, pace.0 * seconds, free.last) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(last: Option<u64>) -> Plan {
+        Plan { method: Method::Trial, seconds: 15.0, last }
+    }
+
+    #[test]
+    fn a_range_takes_the_seconds_asked_for() {
+        let pace = Pace::timed(1_000_000_000, 1_000_000_000).unwrap();
+        for first in [1, 1_000_000, 1_000_000_000, 1_000_000_000_000] {
+            let free = Span { first, last: u64::MAX / 2 };
+            let range = plan(None).range(free, pace, pace.0);
+            let seconds = operations(Method::Trial, range.first, range.last) / pace.0;
+            assert!((14.5..=15.0).contains(&seconds), "{seconds} s from {first}");
+        }
+    }
+
+    #[test]
+    fn ranges_get_shorter_towards_the_end_but_never_end() {
+        let pace = Pace::timed(1_000_000_000, 1_000_000_000).unwrap();
+        let last = 40_000_000;
+        let mut free = Span { first: 1, last };
+        let mut ranges = 0;
+        while free.first <= last {
+            let range = plan(Some(last)).range(free, pace, 2.0 * pace.0);
+            assert!(range.first == free.first && (range.first..=last).contains(&range.last));
+            free.first = range.last + 1;
+            ranges += 1;
+            assert!(ranges < 10_000);
+        }
+        assert!(ranges > 10, "{ranges} ranges");
+    }
+
+    #[test]
+    fn a_pace_follows_what_ranges_really_take() {
+        let mut pace = Pace::timed(1_000, 1).unwrap();
+        for _ in 0..3 {
+            pace = pace.corrected(500.0, 1);
+        }
+        assert!((pace.0 / 5e11 - 1.0).abs() < 0.15, "{pace:?}");
+        assert!(pace.corrected(1e30, 1).0 <= pace.0 * CHANGE_MAX, "one measurement must not change it by much");
+        assert_eq!(Pace::timed(0, 1), None);
+        assert_eq!(Pace::timed(1, 0), None);
+    }
+}

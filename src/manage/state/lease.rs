@@ -1,0 +1,187 @@
+//! Leases: who works on which range, how one is given, claimed and given back.
+
+use std::collections::BTreeMap;
+
+use slog::Level;
+
+use super::{Holder, Leased, Peer, Record, State};
+use crate::common::clock::Millis;
+use crate::common::limits::{LAPSED_MAX, RESTART_GRACE_MS};
+use crate::common::message::{Alive, Code, Instance, Range, Refused};
+use crate::manage::coverage::{Held, Span};
+
+/// A range that somebody works on.
+#[derive(Clone, Debug)]
+pub(super) struct Lease {
+    pub(super) span: Span,
+    pub(super) holder: Holder,
+    pub(super) recheck: bool,
+    pub(super) given: Millis,
+    /// After a restart: when it is given back unless its holder has claimed it by then.
+    unclaimed_until: Option<Millis>,
+}
+
+impl Lease {
+    pub(super) fn restored(span: Span, holder: Holder, recheck: bool, now: Millis) -> Self {
+        Self { span, holder, recheck, given: now, unclaimed_until: Some(now.after(RESTART_GRACE_MS)) }
+    }
+}
+
+/// The leases, and those given back whose result may still come.
+#[derive(Debug)]
+pub(super) struct Leases {
+    next: u64,
+    held: BTreeMap<u64, Lease>,
+    lapsed: BTreeMap<u64, Lease>,
+}
+
+impl Leases {
+    pub(super) fn new(next: u64) -> Self {
+        Self { next, held: BTreeMap::new(), lapsed: BTreeMap::new() }
+    }
+
+    pub(super) fn insert(&mut self, number: u64, lease: Lease) {
+        self.held.insert(number, lease);
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<&Lease> {
+        self.held.get(&number)
+    }
+
+    pub(super) fn end(&mut self, number: u64) -> Option<Lease> {
+        self.held.remove(&number)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn lapse(&mut self, number: u64, lease: Lease) {
+        self.lapsed.insert(number, lease);
+        if self.lapsed.len() > LAPSED_MAX {
+            self.lapsed.pop_first();
+        }
+    }
+}
+
+impl State {
+    /// A compute asks for a range: it has none, so what it had before goes back.
+    pub(super) fn take_request(&mut self, peer: Peer, instance: Instance) {
+        let Some(compute) = self.roster.get_mut(instance) else { return };
+        if compute.pace.is_none() {
+            return self.refuse(peer, Code::OutOfTurn, "1:1: a request before any speed");
+        }
+        self.waiting.insert(instance);
+        self.give_back(instance);
+    }
+
+    /// Gives ranges to all who wait for one, as far as there are any.
+    pub(super) fn serve_waiting(&mut self) {
+        if self.is_ending() || (self.coverage.next_free().is_none() && self.rechecks.is_empty()) {
+            return;
+        }
+        for instance in self.waiting.clone() {
+            self.serve(instance);
+        }
+    }
+
+    /// Gives a range to a compute that waits for one, if there is any for it.
+    fn serve(&mut self, instance: Instance) {
+        let Some(compute) = self.roster.get(instance) else { return };
+        let (Some(peer), Some(pace)) = (compute.data, compute.pace) else { return };
+        if compute.proving || self.roster.is_struck(&compute.host) {
+            return;
+        }
+        let holder = Holder { instance, host: compute.host.clone(), pid: compute.pid };
+        let (span, recheck) = if let Some(span) = self.rechecks.choose(&holder, &self.roster) {
+            (span, true)
+        } else if let Some(free) = self.coverage.next_free() {
+            (self.plan().range(free, pace, self.roster.total_pace()), false)
+        } else {
+            return;
+        };
+        let lease = self.leases.number();
+        let taken = if recheck { self.rechecks.lease(span.first) } else { self.coverage.lease(span, lease) };
+        debug_assert!(taken, "lease {lease} of {span:?} is not free");
+        if let Some(compute) = self.roster.get_mut(instance) {
+            (compute.lease, compute.tested) = (Some(lease), 0);
+        }
+        self.waiting.remove(&instance);
+        self.record(Record::Leased(Leased { lease, span, holder: holder.clone(), recheck }));
+        self.leases.insert(lease, Lease { span, holder, recheck, given: self.now, unclaimed_until: None });
+        self.send(peer, Range { lease, first: span.first, last: span.last });
+    }
+
+    /// A sign of life. One that names a lease says that it is still worked on.
+    pub(super) fn take_alive(&mut self, peer: Peer, instance: Instance, alive: &Alive) {
+        self.send(peer, Alive { lease: None, tested: None });
+        let Some(number) = alive.lease else { return };
+        if !self.claim(instance, number) {
+            let text = "another compute has this range by now".to_owned();
+            return self.send(peer, Refused { lease: number, code: Code::NotLeased, text });
+        }
+        let Some(lease) = self.leases.get(number) else { return };
+        let (given, count) = (lease.given, lease.span.count());
+        let ms = self.now.since(given);
+        let Some(compute) = self.roster.get_mut(instance) else { return };
+        compute.tested = alive.tested.unwrap_or(0).min(count);
+        if compute.tested > 0 && ms > 0 {
+            compute.rate = compute.tested as f64 * 1e3 / ms as f64;
+        }
+    }
+
+    /// True if `instance` has the lease `number`, or may have it again: it was given back, and nobody else has taken
+    /// any of its range since.
+    pub(super) fn claim(&mut self, instance: Instance, number: u64) -> bool {
+        if let Some(lease) = self.leases.held.get_mut(&number) {
+            lease.unclaimed_until = None;
+            return lease.holder.instance == instance;
+        }
+        let Some(lease) = self.leases.lapsed.get(&number).filter(|lease| lease.holder.instance == instance) else {
+            return false;
+        };
+        let (span, holder) = (lease.span, lease.holder.clone());
+        let proving = self.roster.get(instance).is_none_or(|compute| compute.proving);
+        if proving || self.coverage.segment(span.first) != Some((span, Held::Free(Some(number)))) {
+            return false;
+        }
+        self.give_back(instance);
+        self.coverage.lease(span, number);
+        if let Some(lease) = self.leases.lapsed.remove(&number) {
+            self.leases.insert(number, lease);
+        }
+        if let Some(compute) = self.roster.get_mut(instance) {
+            compute.lease = Some(number);
+        }
+        self.waiting.remove(&instance);
+        self.record(Record::Leased(Leased { lease: number, span, holder, recheck: false }));
+        true
+    }
+
+    /// The lease of a compute goes back, unless a result for it is being proved.
+    pub(super) fn give_back(&mut self, instance: Instance) {
+        let Some(compute) = self.roster.get_mut(instance).filter(|compute| !compute.proving) else { return };
+        compute.tested = 0;
+        let Some(number) = compute.lease.take() else { return };
+        let Some(lease) = self.leases.end(number) else { return };
+        if lease.recheck {
+            self.rechecks.give_back(lease.span.first);
+        } else {
+            self.coverage.give_back(lease.span.first);
+            self.leases.lapse(number, lease);
+        }
+        self.record(Record::Returned(number));
+    }
+
+    /// After a restart, leases that nobody has claimed in time go back.
+    pub(super) fn free_unclaimed(&mut self) {
+        let late = |lease: &Lease| lease.unclaimed_until.is_some_and(|until| until <= self.now);
+        let holders: Vec<Holder> =
+            self.leases.held.values().filter(|lease| late(lease)).map(|lease| lease.holder.clone()).collect();
+        for holder in holders {
+            self.log(Level::Info, format!("compute {} pid {} has not come back", holder.host, holder.pid));
+            self.give_back(holder.instance);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The decisions of manage: an event and the time go in, actions come out. Pure: what is here is tested without a
+//! socket, a clock or a disk.
+
+mod lease;
+mod peers;
+mod result;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use slog::Level;
+
+use crate::common::clock::Millis;
+use crate::common::message::{Code, Error, Found, Instance, Message};
+use crate::common::signal::Ending;
+use crate::divisors::{Method, operations};
+
+use super::coverage::{Coverage, Span};
+use super::proof::Prover;
+use super::rate::Rates;
+use super::recheck::{Due, Rechecks};
+use super::roster::{Compute, Roster};
+use super::sizing::Plan;
+use lease::{Lease, Leases};
+use peers::Seat;
+
+/// The number of a connection, never used again.
+pub type Peer = u64;
+
+/// What a search is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// How divisors are found.
+    pub method: Method,
+    /// The first candidate.
+    pub first: u64,
+    /// The last, if the search is bounded.
+    pub last: Option<u64>,
+}
+
+/// How a search is run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// What a range should take.
+    pub seconds: f64,
+    /// The share of finished ranges that a second compute does again, in percent.
+    pub recheck_percent: f64,
+    /// What decides which: a secret, so that a compute can't tell where it may cheat.
+    pub recheck_key: u64,
+}
+
+/// What manage calls itself in a report.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The host that it runs on.
+    pub host: String,
+    /// The address that it listens on.
+    pub listen: String,
+    /// The ledger's path.
+    pub ledger: String,
+}
+
+/// Who has, or had, a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The compute.
+    pub instance: Instance,
+    /// Its host.
+    pub host: String,
+    /// Its pid.
+    pub pid: u32,
+}
+
+/// A lease as the ledger keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leased {
+    /// Its number.
+    pub lease: u64,
+    /// Its range.
+    pub span: Span,
+    /// Who has it.
+    pub holder: Holder,
+    /// The range is done already and is only checked.
+    pub recheck: bool,
+}
+
+/// What a ledger held when manage started.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// The done spans, ascending.
+    pub done: Vec<Span>,
+    /// The perfect numbers found.
+    pub perfect: Vec<u64>,
+    /// The leases.
+    pub leases: Vec<Leased>,
+    /// The number of the next lease.
+    pub next_lease: u64,
+    /// The done ranges that wait for a second compute.
+    pub due: Vec<Due>,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Somebody connected.
+    Opened(Peer),
+    /// A message came.
+    Said(Peer, Message),
+    /// Something came that is no message.
+    Garbled(Peer, Error),
+    /// A connection is gone.
+    Gone(Peer),
+    /// This process is told to end.
+    Ending,
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done about it, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Put this into the ledger, before anything of the same turn is sent.
+    Record(Record),
+    /// Send this.
+    Send(Peer, Message),
+    /// Close this connection when all is sent.
+    Close(Peer),
+    /// Send this process this signal: the one path of all endings.
+    SignalSelf(Ending),
+    /// Tell the log.
+    Log(Level, String),
+}
+
+/// What the ledger is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// A range was leased.
+    Leased(Leased),
+    /// A lease has ended without a result.
+    Returned(u64),
+    /// A result was proved: its range is done and has become part of the span `joined`.
+    Accepted {
+        /// The result.
+        found: Found,
+        /// Whose it is.
+        holder: Holder,
+        /// Its sum was proved by the closed form.
+        proved: bool,
+        /// A second compute shall do it again.
+        recheck: bool,
+        /// The done span that it is part of.
+        joined: Span,
+    },
+    /// A second compute has come to the same result.
+    Confirmed {
+        /// Its lease.
+        lease: u64,
+        /// The first candidate of the range.
+        first: u64,
+    },
+    /// A second compute has come to another result: the range is free again.
+    Revoked {
+        /// Its lease.
+        lease: u64,
+        /// The range.
+        span: Span,
+        /// What is left of the done span before it.
+        before: Option<Span>,
+        /// What is left of the done span after it.
+        after: Option<Span>,
+    },
+}
+
+/// How far the search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// The computes were told to end; whatever they do, it is over at this time.
+    Ending(Millis),
+}
+
+/// All that manage knows and decides.
+#[derive(Debug)]
+pub struct State {
+    settings: Settings,
+    policy: Policy,
+    identity: Identity,
+    started: Millis,
+    now: Millis,
+    phase: Phase,
+    coverage: Coverage,
+    leases: Leases,
+    rechecks: Rechecks,
+    perfect: BTreeSet<u64>,
+    /// The cost of all that is done.
+    operations_accepted: f64,
+    prover: Prover<Instance>,
+    roster: Roster,
+    /// The computes that have asked for a range and haven't got one yet.
+    waiting: BTreeSet<Instance>,
+    seats: BTreeMap<Peer, Seat>,
+    rates: Rates,
+    actions: Vec<Action>,
+}
+
+impl State {
+    /// A search as the ledger had it.
+    ///
+    /// # Errors
+    /// The first entry that contradicts the others: the ledger is damaged.
+    pub fn new(
+        settings: Settings,
+        policy: Policy,
+        identity: Identity,
+        restored: Restored,
+        now: Millis,
+    ) -> Result<Self, String> {
+        let whole = Span { first: settings.first, last: settings.last.unwrap_or(crate::common::limits::CANDIDATE_MAX) };
+        let operations_accepted = restored.done.iter().map(|s| operations(settings.method, s.first, s.last)).sum();
+        let coverage = Coverage::new(whole, restored.done)
+            .map_err(|span| format!("the done range {} to {} overlaps another", span.first, span.last))?;
+        let mut state = Self {
+            settings,
+            policy,
+            identity,
+            started: now,
+            now,
+            phase: Phase::Running,
+            coverage,
+            leases: Leases::new(restored.next_lease),
+            rechecks: Rechecks::new(restored.due),
+            perfect: restored.perfect.into_iter().collect(),
+            operations_accepted,
+            prover: Prover::default(),
+            roster: Roster::default(),
+            waiting: BTreeSet::new(),
+            seats: BTreeMap::new(),
+            rates: Rates::default(),
+            actions: Vec::new(),
+        };
+        for leased in restored.leases {
+            state.restore_lease(leased, now)?;
+        }
+        Ok(state)
+    }
+
+    fn restore_lease(&mut self, leased: Leased, now: Millis) -> Result<(), String> {
+        let Leased { lease, span, holder, recheck } = leased;
+        let fits = if recheck { self.rechecks.lease(span.first) } else { self.coverage.lease(span, lease) };
+        if !fits {
+            return Err(format!("lease {lease} of {} to {} overlaps another range", span.first, span.last));
+        }
+        let mut compute = Compute::new(holder.host.clone(), holder.pid, None, now);
+        compute.lease = Some(lease);
+        self.roster.admit(holder.instance, compute);
+        self.leases.insert(lease, Lease::restored(span, holder, recheck, now));
+        Ok(())
+    }
+
+    /// Takes in what happened at the time `now`, which never goes back.
+    pub fn handle(&mut self, event: Event, now: Millis) {
+        self.now = now;
+        match event {
+            Event::Opened(peer) => _ = self.seats.insert(peer, Seat::new(now)),
+            Event::Said(peer, message) => self.said(peer, message),
+            Event::Garbled(peer, error) => self.dismiss(peer, error),
+            Event::Gone(peer) => self.gone(peer),
+            Event::Ending => self.begin_ending(),
+            Event::Tick => self.tick(),
+        }
+    }
+
+    /// The end of a turn: gives ranges to those who wait, and says what is to be done about all that was handled.
+    pub fn settle(&mut self) -> Vec<Action> {
+        self.serve_waiting();
+        if self.is_complete() && !self.is_ending() {
+            let whole = self.coverage.whole();
+            self.log(Level::Info, format!("all of {} to {} is tested", whole.first, whole.last));
+            self.begin_ending();
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// True while results wait for their proof: call `prove` again soon.
+    #[must_use]
+    pub fn has_proofs(&self) -> bool {
+        !self.prover.is_idle()
+    }
+
+    /// Works on a proof for about `divisions` operations.
+    pub fn prove(&mut self, divisions: u64, now: Millis) {
+        self.now = now;
+        if let Some((job, verdict)) = self.prover.step(divisions) {
+            self.judge(job.found, job.tag, verdict);
+        }
+    }
+
+    /// True once manage may exit: it is told to end, or has nothing left to do, and the computes are gone.
+    #[must_use]
+    pub fn is_over(&self, now: Millis) -> bool {
+        let quiet = self.prover.is_idle() && !self.seats.values().any(Seat::is_computes);
+        self.is_overdue(now) || (self.is_ending() && quiet)
+    }
+
+    /// True once the time to end in has passed: nobody is waited for any more.
+    #[must_use]
+    pub fn is_overdue(&self, now: Millis) -> bool {
+        matches!(self.phase, Phase::Ending(deadline) if deadline <= now)
+    }
+
+    /// True once manage ends.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.phase != Phase::Running
+    }
+
+    /// True if every candidate is done and nothing waits for a check.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.coverage.is_complete() && self.rechecks.is_empty()
+    }
+
+    /// Tells every control monitor to end its compute. Whoever connects later is told when it does.
+    fn begin_ending(&mut self) {
+        if self.is_ending() {
+            return;
+        }
+        self.phase = Phase::Ending(self.now.after(crate::common::limits::ENDING_MAX_MS));
+        let monitors: Vec<Peer> = self.seats.iter().filter(|(_, seat)| seat.is_control()).map(|(p, _)| *p).collect();
+        for peer in monitors {
+            self.send_ending(peer);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.drop_silent();
+        self.free_unclaimed();
+        self.roster.forget_lost(self.now);
+        self.sample_rates();
+    }
+
+    fn plan(&self) -> Plan {
+        Plan { method: self.settings.method, seconds: self.policy.seconds, last: self.settings.last }
+    }
+
+    fn send(&mut self, peer: Peer, message: impl Into<Message>) {
+        self.actions.push(Action::Send(peer, message.into()));
+    }
+
+    fn record(&mut self, record: Record) {
+        self.actions.push(Action::Record(record));
+    }
+
+    fn log(&mut self, level: Level, text: impl Into<String>) {
+        self.actions.push(Action::Log(level, text.into()));
+    }
+
+    /// Tells a peer what it did wrong, and closes its connection. Nobody else notices.
+    fn refuse(&mut self, peer: Peer, code: Code, text: impl Into<String>) {
+        self.dismiss(peer, Error::new(code, text));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Results: what is seen at once, what the proof says, and what becomes of them.
+
+use slog::Level;
+
+use super::{Holder, Record, State};
+use crate::common::message::{Accepted, Code, Found, Instance, Refused};
+use crate::divisors::operations;
+use crate::manage::coverage::Span;
+use crate::manage::proof::{Job, Verdict, affordable};
+use crate::manage::recheck::{Due, chosen};
+
+impl State {
+    /// A result came: what can be seen at once is checked at once, the rest is left to the proof.
+    pub(super) fn take_result(&mut self, instance: Instance, found: Found) {
+        if let Err((code, text)) = self.examine(instance, &found) {
+            return self.reject(instance, found.lease, code, text);
+        }
+        if let Some(compute) = self.roster.get_mut(instance) {
+            compute.proving = true;
+        }
+        let limit = affordable(self.settings.method, found.first, found.last);
+        self.prover.push(Job::new(found, instance, limit));
+    }
+
+    fn examine(&mut self, instance: Instance, found: &Found) -> Result<(), (Code, String)> {
+        let proving = self.roster.get(instance).is_some_and(|compute| compute.proving);
+        if proving || !self.claim(instance, found.lease) {
+            return Err(if proving || self.coverage.is_done(found.first) {
+                (Code::AlreadyDone, "this range is tested already".to_owned())
+            } else {
+                (Code::NotLeased, format!("lease {} is not yours", found.lease))
+            });
+        }
+        let span = self.leases.get(found.lease).map(|lease| lease.span);
+        let Some(span) = span.filter(|s| found.first == s.first && (s.first..=s.last).contains(&found.last)) else {
+            return Err((Code::WrongRange, format!("lease {} has another range", found.lease)));
+        };
+        let count = found.last - span.first + 1;
+        if found.tested != count {
+            return Err((Code::WrongCount, format!("the range has {count} candidates, not {}", found.tested)));
+        }
+        match found.perfect.0.iter().find(|n| !(found.first..=found.last).contains(n)) {
+            Some(n) => Err((Code::NotPerfect, format!("{n} is not in the range"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a result. One that is wrong, not only late, is a strike for its host, and gives the lease back.
+    fn reject(&mut self, instance: Instance, lease: u64, code: Code, text: String) {
+        let Some(compute) = self.roster.get(instance) else { return };
+        let (host, pid, peer) = (compute.host.clone(), compute.pid, compute.data);
+        self.log(Level::Warning, format!("compute {host} pid {pid}: result refused: {code}: {text}"));
+        if let Some(peer) = peer {
+            self.send(peer, Refused { lease, code, text });
+        }
+        if matches!(code, Code::AlreadyDone | Code::NotLeased) {
+            return;
+        }
+        self.strike(&host);
+        self.give_back(instance);
+    }
+
+    fn strike(&mut self, host: &str) {
+        let strikes = self.roster.strike(host);
+        if self.roster.is_struck(host) {
+            self.log(Level::Error, format!("host {host} has sent {strikes} wrong results: it gets no more work"));
+        }
+    }
+
+    /// A proof has come to its end.
+    pub(super) fn judge(&mut self, found: Found, instance: Instance, verdict: Verdict) {
+        let Some(compute) = self.roster.get_mut(instance) else { return };
+        compute.proving = false;
+        match verdict {
+            Verdict::Wrong(code, text) => self.reject(instance, found.lease, code, text),
+            Verdict::Proved => self.accept(instance, &found, true),
+            Verdict::HitsOnly => self.accept(instance, &found, false),
+        }
+        if self.roster.get(instance).is_some_and(|compute| compute.data.is_none()) {
+            self.give_back(instance);
+        }
+    }
+
+    fn accept(&mut self, instance: Instance, found: &Found, proved: bool) {
+        let Some(lease) = self.leases.end(found.lease) else { return };
+        self.credit(instance, found);
+        if lease.recheck {
+            self.compare(&lease.holder, lease.span, found);
+        } else {
+            self.complete(lease.holder, found, proved);
+        }
+        if let Some(peer) = self.roster.get(instance).and_then(|compute| compute.data) {
+            self.send(peer, Accepted { lease: found.lease });
+        }
+    }
+
+    /// What a compute's result says of its speed.
+    fn credit(&mut self, instance: Instance, found: &Found) {
+        let Some(compute) = self.roster.get_mut(instance) else { return };
+        let work = operations(self.settings.method, found.first, found.last);
+        compute.pace = compute.pace.map(|pace| pace.corrected(work, found.nanoseconds));
+        compute.rate = found.tested as f64 / found.nanoseconds.max(1) as f64 * 1e9;
+        compute.ranges += 1;
+        (compute.lease, compute.tested) = (None, 0);
+    }
+
+    /// A range is done.
+    fn complete(&mut self, holder: Holder, found: &Found, proved: bool) {
+        let span = Span { first: found.first, last: found.last };
+        let Some(joined) = self.coverage.complete(span) else { return };
+        let recheck = !proved || chosen(span.first, &self.policy);
+        if recheck {
+            self.rechecks.add(Due::new(found, &holder));
+        }
+        self.log(
+            Level::Debug,
+            format!("{} to {} is done by {} pid {}", span.first, span.last, holder.host, holder.pid),
+        );
+        self.note_hits(found, &holder);
+        self.operations_accepted += operations(self.settings.method, span.first, span.last);
+        self.record(Record::Accepted { found: found.clone(), holder, proved, recheck, joined });
+    }
+
+    fn note_hits(&mut self, found: &Found, holder: &Holder) {
+        for n in &found.perfect.0 {
+            if self.perfect.insert(*n) {
+                self.log(Level::Info, format!("{n} is perfect, found by {} pid {}", holder.host, holder.pid));
+            }
+        }
+    }
+
+    /// A second compute has done a range again.
+    fn compare(&mut self, holder: &Holder, span: Span, found: &Found) {
+        if found.last < span.last {
+            // Only a part of it, because the compute ends: it stays due.
+            self.rechecks.give_back(span.first);
+            return self.record(Record::Returned(found.lease));
+        }
+        let Some(due) = self.rechecks.take(span.first) else { return };
+        if due.sum == found.sum && due.perfect == found.perfect.0 {
+            return self.record(Record::Confirmed { lease: found.lease, first: span.first });
+        }
+        let other = &due.holder;
+        self.log(
+            Level::Error,
+            format!(
+                "{} to {}: {} pid {} and {} pid {} disagree: the range is free again",
+                span.first, span.last, other.host, other.pid, holder.host, holder.pid
+            ),
+        );
+        // A hit is proved. Who didn't report one that the other has, has hidden it.
+        let hidden = |mine: &[u64], theirs: &[u64]| theirs.iter().any(|n| !mine.contains(n));
+        if hidden(&due.perfect, &found.perfect.0) {
+            self.strike(&due.holder.host);
+        }
+        if hidden(&found.perfect.0, &due.perfect) {
+            self.strike(&holder.host);
+        }
+        if let Some((before, after)) = self.coverage.revoke(span) {
+            self.operations_accepted -= operations(self.settings.method, span.first, span.last);
+            self.record(Record::Revoked { lease: found.lease, span, before, after });
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What is shown: the report, and the line of progress.
+
+use super::{Peer, State};
+use crate::common::limits::HOST_MAX_BYTES;
+use crate::common::message::{Compute as ComputeLine, End, Numbers, Status};
+use crate::divisors::operations;
+use crate::manage::rate::Sample;
+use crate::manage::roster::Compute;
+
+impl State {
+    /// Sends a report: the status, a line for each compute, the end.
+    pub(super) fn send_report(&mut self, peer: Peer) {
+        let (status, lines) = self.report();
+        let computes = lines.len() as u64;
+        self.send(peer, status);
+        for line in lines {
+            self.send(peer, line);
+        }
+        self.send(peer, End { computes });
+    }
+
+    /// The whole report: the state of the search, and the computes by host and pid.
+    #[must_use]
+    pub fn report(&self) -> (Status, Vec<ComputeLine>) {
+        let mut lines: Vec<ComputeLine> = self.roster.iter().map(|(_, compute)| self.compute_line(compute)).collect();
+        lines.sort_by(|a, b| (&a.host, a.pid).cmp(&(&b.host, b.pid)));
+        (self.status(), lines)
+    }
+
+    /// The state of the search.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (rate, _) = self.rates.per_second();
+        Status {
+            host: printable(&self.identity.host),
+            listen: printable(&self.identity.listen),
+            ledger: printable(&self.identity.ledger),
+            method: self.settings.method,
+            first: self.settings.first,
+            last: self.settings.last,
+            perfect: Numbers(self.perfect.iter().copied().collect()),
+            tested: self.coverage.done(),
+            contiguous_to: self.coverage.contiguous_to(),
+            leased: self.coverage.leased(),
+            unchecked: self.rechecks.count(),
+            rate_per_s: rate as u64,
+            eta_s: self.eta_s(),
+            uptime_s: self.now.since(self.started) / 1000,
+            ending: self.is_ending(),
+        }
+    }
+
+    /// The computes as a report shows them.
+    fn compute_line(&self, compute: &Compute) -> ComputeLine {
+        let span = compute.lease.and_then(|number| self.leases.get(number)).map(|lease| lease.span);
+        ComputeLine {
+            host: compute.host.clone(),
+            pid: compute.pid,
+            state: self.roster.stage(compute),
+            ops_per_s: compute.pace.map_or(0, |pace| pace.operations_per_s() as u64),
+            rate_per_s: compute.rate as u64,
+            first: span.map(|span| span.first),
+            last: span.map(|span| span.last),
+            seen_ms: self.now.since(compute.seen),
+            ranges: compute.ranges,
+            strikes: self.roster.strikes(&compute.host),
+            kernel: compute.kernel.clone(),
+        }
+    }
+
+    /// Seconds until the end at the rate of the last minute, by the cost of what is left.
+    fn eta_s(&self) -> Option<u64> {
+        let (_, rate) = self.rates.per_second();
+        let last = self.settings.last?;
+        let left = operations(self.settings.method, self.settings.first, last) - self.operations_done();
+        (rate > 0.0 && !self.coverage.is_complete()).then(|| (left.max(0.0) / rate) as u64)
+    }
+
+    /// The share of the search that is done, by cost, unfinished ranges included; of a bounded search.
+    #[must_use]
+    pub fn share_done(&self) -> Option<f64> {
+        let whole = operations(self.settings.method, self.settings.first, self.settings.last?);
+        Some((self.operations_done() / whole).clamp(0.0, 1.0))
+    }
+
+    /// How many computes are connected.
+    #[must_use]
+    pub fn computes_here(&self) -> usize {
+        self.roster.iter().filter(|(_, compute)| compute.data.is_some()).count()
+    }
+
+    /// The cost of all that is tested, unfinished ranges included.
+    fn operations_done(&self) -> f64 {
+        let method = self.settings.method;
+        let unfinished = self.unfinished().map(|(first, tested)| operations(method, first, first + (tested - 1)));
+        self.operations_accepted + unfinished.sum::<f64>()
+    }
+
+    /// First candidate and count tested of every unfinished range that counts once it is done.
+    fn unfinished(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.roster.iter().filter(|(_, compute)| compute.tested > 0).filter_map(|(_, compute)| {
+            let lease = compute.lease.and_then(|number| self.leases.get(number)).filter(|lease| !lease.recheck)?;
+            Some((lease.span.first, compute.tested))
+        })
+    }
+
+    pub(super) fn sample_rates(&mut self) {
+        let unfinished: u64 = self.unfinished().map(|(_, tested)| tested).sum();
+        let candidates = self.coverage.done() + unfinished;
+        self.rates.push(Sample { at: self.now, candidates, operations: self.operations_done() });
+    }
+}
+
+/// `text` as a message can carry it: without control characters, not empty, not too long.
+fn printable(text: &str) -> String {
+    let mut shown: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    while shown.len() > HOST_MAX_BYTES {
+        shown.pop();
+    }
+    if shown.is_empty() { "-".to_owned() } else { shown }
+}
