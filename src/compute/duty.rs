@@ -1,0 +1,217 @@
+//! What a compute does next: what manage says, what the work has come to, and the end go in; actions come out. Pure.
+
+use crate::common::message::{Alive, Found, Message, Range, Request, Speed, Welcome};
+use crate::divisors::Method;
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The connection stands, for the first time or again.
+    Up(Welcome),
+    /// The connection is gone.
+    Down,
+    /// Manage has said something.
+    Said(Message),
+    /// A sign of life is due; so many candidates of the range are tested.
+    Heartbeat(u64),
+    /// The timing loop has ended.
+    Timed(Speed),
+    /// The range is tested.
+    Finished(Found),
+    /// This process is told to end; what is tested of the range, if anything.
+    Ending(Option<Found>),
+}
+
+/// What is to be done about it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Say this to manage.
+    Send(Message),
+    /// Run the timing loop, for this method, at this candidate.
+    Time(Method, u64),
+    /// Test this range, by this method.
+    Test(Method, Range),
+    /// Stop working: nobody wants it any more.
+    Abandon,
+    /// Close the connection and exit.
+    Leave,
+    /// Tell the log.
+    Log(String),
+}
+
+/// What is being computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Nothing,
+    Timing,
+    Range(u64),
+}
+
+/// What a compute knows of its own state.
+#[derive(Debug)]
+pub struct Duty {
+    up: bool,
+    ending: bool,
+    method: Option<Method>,
+    speed: Option<Speed>,
+    task: Task,
+    /// A result that manage hasn't answered yet. It outlives any number of connections.
+    held: Option<Found>,
+    actions: Vec<Action>,
+}
+
+impl Default for Duty {
+    fn default() -> Self {
+        Self {
+            up: false,
+            ending: false,
+            method: None,
+            speed: None,
+            task: Task::Nothing,
+            held: None,
+            actions: Vec::new(),
+        }
+    }
+}
+
+impl Duty {
+    /// Takes in what happened; says what is to be done.
+    pub fn handle(&mut self, event: Event) -> Vec<Action> {
+        match event {
+            Event::Up(welcome) => self.up(&welcome),
+            Event::Down => self.down(),
+            Event::Said(message) => self.said(message),
+            Event::Heartbeat(tested) => self.heartbeat(tested),
+            Event::Timed(speed) => self.timed(speed),
+            Event::Finished(found) => self.finished(found),
+            Event::Ending(found) => self.end(found),
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// What is owed comes first: the result that is held, then the claim to the range that is worked on.
+    fn up(&mut self, welcome: &Welcome) {
+        self.up = true;
+        if self.method.replace(welcome.method).is_some_and(|method| method != welcome.method) {
+            self.start_over();
+        }
+        let Some(speed) = self.speed.clone() else {
+            if self.task == Task::Nothing && !self.ending {
+                self.task = Task::Timing;
+                self.actions.push(Action::Time(welcome.method, welcome.at));
+            }
+            return;
+        };
+        self.send(speed);
+        if let Some(found) = self.held.clone() {
+            self.send(found);
+        }
+        match self.task {
+            Task::Range(_) => self.heartbeat(0),
+            Task::Nothing if !self.ending => self.send(Request {}),
+            _ => {}
+        }
+    }
+
+    /// Another search: what belongs to the one before has no place in it.
+    fn start_over(&mut self) {
+        (self.speed, self.held, self.task) = (None, None, Task::Nothing);
+        self.actions.push(Action::Abandon);
+        self.log("manage searches by another method now: starting over");
+    }
+
+    /// Work goes on while manage is away. Only who ends and can't hand in any more leaves.
+    fn down(&mut self) {
+        self.up = false;
+        if self.ending {
+            self.actions.push(Action::Leave);
+        }
+    }
+
+    fn said(&mut self, message: Message) {
+        match message {
+            Message::Range(range) if !self.ending => self.test(range),
+            Message::Accepted(accepted) => self.settle(accepted.lease),
+            Message::Refused(refused) => {
+                self.log(&format!(
+                    "lease {} refused: {}: {}",
+                    refused.lease,
+                    refused.code,
+                    refused.text.escape_debug()
+                ));
+                if self.task == Task::Range(refused.lease) {
+                    self.task = Task::Nothing;
+                    self.actions.push(Action::Abandon);
+                    self.send(Request {});
+                }
+                self.settle(refused.lease);
+            }
+            _ => {}
+        }
+    }
+
+    fn test(&mut self, range: Range) {
+        let Some(method) = self.method else { return };
+        self.task = Task::Range(range.lease);
+        self.actions.push(Action::Test(method, range));
+    }
+
+    /// Manage has answered the result of a lease: it is no longer owed.
+    fn settle(&mut self, lease: u64) {
+        if self.held.as_ref().is_some_and(|found| found.lease == lease) {
+            self.held = None;
+        }
+        if self.ending && self.held.is_none() {
+            self.actions.push(Action::Leave);
+        }
+    }
+
+    fn heartbeat(&mut self, tested: u64) {
+        let alive = match self.task {
+            Task::Range(lease) => Alive { lease: Some(lease), tested: Some(tested) },
+            _ => Alive { lease: None, tested: None },
+        };
+        self.send(alive);
+    }
+
+    fn timed(&mut self, speed: Speed) {
+        self.task = Task::Nothing;
+        self.speed = Some(speed.clone());
+        if self.up {
+            self.send(speed);
+            self.send(Request {});
+        }
+    }
+
+    fn finished(&mut self, found: Found) {
+        self.task = Task::Nothing;
+        self.held = Some(found.clone());
+        if self.up {
+            self.send(found);
+            self.send(Request {});
+        }
+    }
+
+    /// Hands in what is tested and leaves when manage has taken it; at once if there is nothing, or nobody.
+    fn end(&mut self, found: Option<Found>) {
+        self.ending = true;
+        self.task = Task::Nothing;
+        if let Some(found) = found {
+            self.held = Some(found.clone());
+            if self.up {
+                self.send(found);
+            }
+        }
+        if self.held.is_none() || !self.up {
+            self.actions.push(Action::Leave);
+        }
+    }
+
+    fn send(&mut self, message: impl Into<Message>) {
+        self.actions.push(Action::Send(message.into()));
+    }
+
+    fn log(&mut self, text: &str) {
+        self.actions.push(Action::Log(text.to_owned()));
+    }
+}

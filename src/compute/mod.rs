@@ -1,0 +1,75 @@
+//! The worker of a search: `worker` is the loop, `duty` decides, `work` computes, `wire` and `link` keep a connection
+//! up, `monitor` is the forked child, `several` runs more than one.
+
+pub mod link;
+
+pub mod duty;
+
+pub mod options;
+
+pub mod work;
+
+pub mod wire;
+
+pub mod monitor;
+
+pub mod worker;
+
+pub mod several;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use slog::{Logger, error};
+
+use crate::common::clock;
+use crate::common::error::Result;
+use crate::common::exit::Status;
+use crate::common::log::{self, Screen};
+use crate::common::message::{Hello, Instance, Role, Version};
+use crate::common::net::{self, SEARCH_PORT};
+use crate::common::process;
+use crate::common::signal::Signals;
+use crate::divisors;
+
+use monitor::{Monitor, Setup};
+use options::Options;
+use wire::Wire;
+use worker::Worker;
+
+/// The program: its command line in, its exit status out.
+#[must_use]
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let log = log::open("compute", options.level(), Screen::default());
+    match run(&options, &log) {
+        Ok(()) => Status::Done.into(),
+        Err(error) => {
+            error!(log, "{error}");
+            error.status().into()
+        }
+    }
+}
+
+fn run(options: &Options, log: &Logger) -> Result<()> {
+    let address = net::with_port(&options.manage, SEARCH_PORT)?;
+    let signals = Signals::open()?;
+    process::lower_priority(options.nice);
+    if options.count > 1 {
+        return several::run(options, log, signals);
+    }
+    let instance = Instance(fastrand::u64(..));
+    let hello = |role| Hello {
+        version: Version,
+        role,
+        host: Some(options.host.clone().unwrap_or_else(process::host_name)),
+        pid: Some(std::process::id()),
+        instance: Some(instance),
+        kernel: (role == Role::Compute).then(|| divisors::kernel_name().to_owned()),
+    };
+    let now = clock::now();
+    let setup = Setup { address: address.clone(), hello: hello(Role::Control), level: options.level() };
+    let monitor = Monitor::start(setup, now)?;
+    let wire = Wire::new(address, hello(Role::Compute), fastrand::u64(..), now);
+    Worker::new(log.clone(), signals, wire, monitor, options.until_eof).run()
+}

@@ -1,0 +1,71 @@
+//! The command line of compute.
+
+use clap::Parser;
+
+use crate::common::limits::CHILDREN_MAX;
+use crate::common::process;
+
+/// Tests the ranges that manage hands out, until it is told to end.
+#[derive(Debug, Parser)]
+#[command(
+    name = "compute",
+    version,
+    max_term_width = 100,
+    after_help = "\
+One for each core of this host:    compute --count auto node01
+End one:                           Ctrl-C, or a signal: what is tested is handed in first
+End all of a search:               report -k"
+)]
+pub struct Options {
+    /// Where manage listens: HOST, HOST:PORT or [V6]:PORT
+    #[arg(value_name = "ADDR", env = "ALIQUOT_MANAGE", default_value = "127.0.0.1:8128")]
+    pub manage: String,
+
+    /// Run this many processes, each a compute of its own; "auto": one for each core that this process may use
+    #[arg(long, value_name = "N|auto", default_value = "1", value_parser = count)]
+    pub count: usize,
+
+    /// Lower the priority by this much, as nice(1) does
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=19))]
+    pub nice: i32,
+
+    /// What manage calls this host [default: its own name]
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+
+    /// End cleanly when standard input ends, as manage wants it of the computes that it starts
+    #[arg(long)]
+    pub until_eof: bool,
+
+    /// Log warnings and errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Log more; twice: every message
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Options {
+    /// The level of the log.
+    #[must_use]
+    pub fn level(&self) -> slog::Level {
+        if self.quiet { slog::Level::Warning } else { crate::common::log::level(self.verbose) }
+    }
+
+    /// The arguments of one compute of several.
+    #[must_use]
+    pub fn of_one(&self) -> Vec<String> {
+        let mut arguments = vec![self.manage.clone(), "--until-eof".to_owned(), "--nice=0".to_owned()];
+        arguments.extend(self.host.iter().map(|host| format!("--host={host}")));
+        arguments.extend(self.quiet.then(|| "--quiet".to_owned()));
+        arguments.extend((0..self.verbose).map(|_| "-v".to_owned()));
+        arguments
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let count = if text == "auto" { Some(process::cores()) } else { text.parse().ok() };
+    let fault = || format!("neither \"auto\" nor a number from 1 to {CHILDREN_MAX}");
+    count.filter(|count| (1..=CHILDREN_MAX).contains(count)).ok_or_else(fault)
+}

@@ -1,0 +1,225 @@
+//! The loop of one compute. It owns the signals, the data connection, the life-line of its monitor, and the work; it
+//! has no threads: it looks at the world between two slices of work.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use slog::{Logger, debug, info, trace, warn};
+
+use crate::common::clock::{self, Millis};
+use crate::common::error::{Error, Result};
+use crate::common::exit::Status;
+use crate::common::limits::{HAND_IN_MAX_MS, HEARTBEAT_MS};
+use crate::common::message::Message;
+use crate::common::poll::{Interest, Ready, Set};
+use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
+
+use super::duty::{Action, Duty, Event};
+use super::monitor::Monitor;
+use super::wire::{News, Wire};
+use super::work::Work;
+
+/// One compute.
+pub struct Worker {
+    log: Logger,
+    signals: Signals,
+    wire: Wire,
+    monitor: Monitor,
+    until_eof: bool,
+    duty: Duty,
+    work: Option<Work>,
+    endings: Endings,
+    /// Once it is told to end: when it leaves, whatever manage says.
+    leave_by: Option<Millis>,
+    leaving: bool,
+    /// The first fault of the other side that can't be mended by trying again.
+    alien: Option<String>,
+    tend_at: Millis,
+}
+
+/// What one look at the world has shown.
+struct Seen {
+    wire: Ready,
+    stdin: bool,
+    monitor: bool,
+}
+
+impl Worker {
+    /// A compute that isn't connected yet.
+    #[must_use]
+    pub fn new(log: Logger, signals: Signals, wire: Wire, monitor: Monitor, until_eof: bool) -> Self {
+        Self {
+            log,
+            signals,
+            wire,
+            monitor,
+            until_eof,
+            duty: Duty::default(),
+            work: None,
+            endings: Endings::default(),
+            leave_by: None,
+            leaving: false,
+            alien: None,
+            tend_at: Millis(0),
+        }
+    }
+
+    /// Runs until it is told to end and has handed in what it has.
+    ///
+    /// # Errors
+    /// Protocol, if there is something at the address that isn't a manage of this version; failed, if it is ended at
+    /// once by a second signal.
+    pub fn run(mut self) -> Result<()> {
+        let mut outcome = Ok(());
+        while !self.leaving && outcome.is_ok() {
+            outcome = self.turn();
+        }
+        drop(self.wire);
+        self.monitor.end();
+        outcome
+    }
+
+    fn turn(&mut self) -> Result<()> {
+        let seen = self.look()?;
+        let now = clock::now();
+        while let Some(received) = self.signals.next() {
+            self.take_signal(received, now)?;
+        }
+        if seen.stdin && self.stdin_ended() {
+            debug!(self.log, "standard input has ended");
+            self.begin_ending(now);
+        }
+        if (seen.monitor || self.tend_at <= now) && !self.endings.begun() {
+            self.tend_at = now.after(HEARTBEAT_MS);
+            self.monitor.tend(&self.log, now);
+        }
+        for news in self.wire.turn(seen.wire, now) {
+            self.take_news(news);
+        }
+        self.compute();
+        self.wire.flush();
+        self.leaving |= self.leave_by.is_some_and(|by| by <= clock::now());
+        self.alien.take().map_or(Ok(()), |cause| Err(Error::new(Status::Protocol, "manage", cause)))
+    }
+
+    /// Looks at the world: for a moment while there is work, else until something happens.
+    fn look(&self) -> Result<Seen> {
+        let now = clock::now();
+        let mut set = Set::new();
+        set.add(self.signals.as_fd(), Interest::Read);
+        let wire = self.wire.poll_for().map(|(fd, interest)| set.add(fd, interest));
+        let lifeline = self.monitor.lifeline().map(|line| set.add(line.as_fd(), Interest::Read));
+        let input = std::io::stdin();
+        let input = self.until_eof.then(|| set.add(input.as_fd(), Interest::Read));
+        let deadline = self.leave_by.unwrap_or(self.tend_at).min(self.wire.deadline());
+        let timeout = if self.work.is_some() { Duration::ZERO } else { now.until(deadline) };
+        set.wait(timeout).map_err(|error| Error::new(Status::Failed, "poll", error))?;
+        Ok(Seen {
+            wire: wire.map_or(Ready::default(), |slot| set.ready(slot)),
+            stdin: input.is_some_and(|slot| set.ready(slot).readable),
+            monitor: lifeline.is_some_and(|slot| set.ready(slot).readable),
+        })
+    }
+
+    fn take_signal(&mut self, received: Received, now: Millis) -> Result<()> {
+        let Received::Ending(ending, sender) = received else {
+            self.tend_at = now;
+            return Ok(());
+        };
+        // What the monitor passes on is the same wish, however late it comes.
+        if self.endings.begun() && self.monitor.is(sender) {
+            return Ok(());
+        }
+        match self.endings.take(now) {
+            Meaning::Begin => self.begin_ending_on(ending, now),
+            Meaning::AtOnce => return Err(Error::new(Status::Failed, "ending", "a second signal: ended at once")),
+            Meaning::Same => {}
+        }
+        Ok(())
+    }
+
+    fn begin_ending_on(&mut self, ending: Ending, now: Millis) {
+        info!(self.log, "SIG{ending}: ending");
+        self.begin_ending(now);
+    }
+
+    fn begin_ending(&mut self, now: Millis) {
+        if self.leave_by.is_some() {
+            return;
+        }
+        self.until_eof = false;
+        self.leave_by = Some(now.after(HAND_IN_MAX_MS));
+        let found = self.work.take().and_then(|work| work.found());
+        if let Some(found) = &found {
+            debug!(self.log, "handing in {} to {} of lease {}", found.first, found.last, found.lease);
+        }
+        self.advise(Event::Ending(found));
+    }
+
+    /// True if standard input is at its end; whatever else comes there is of no interest.
+    fn stdin_ended(&self) -> bool {
+        let mut scrap = [0; 1024];
+        matches!(std::io::stdin().read(&mut scrap), Ok(0))
+    }
+
+    fn take_news(&mut self, news: News) {
+        match news {
+            News::Up(welcome) => {
+                info!(self.log, "manage is here, searching by {}", welcome.method);
+                self.advise(Event::Up(welcome));
+            }
+            News::Said(message) => {
+                trace!(self.log, "from manage: {message:?}");
+                self.advise(Event::Said(message));
+            }
+            News::Heartbeat => {
+                let tested = self.work.as_ref().map_or(0, Work::tested);
+                self.advise(Event::Heartbeat(tested));
+            }
+            News::Down(cause, pause) => {
+                warn!(self.log, "manage is away: {cause}: trying again in {pause} ms");
+                self.advise(Event::Down);
+            }
+            News::Alien(cause) => self.alien = Some(cause),
+        }
+    }
+
+    /// Does a slice of the work.
+    fn compute(&mut self) {
+        let Some(work) = &mut self.work else { return };
+        if !work.step() {
+            return;
+        }
+        let Some(work) = self.work.take() else { return };
+        match work.found() {
+            Some(found) => self.advise(Event::Finished(found)),
+            None => self.advise(Event::Timed(work.speed())),
+        }
+    }
+
+    /// Asks the duty what to do about `event`, and does it.
+    fn advise(&mut self, event: Event) {
+        for action in self.duty.handle(event) {
+            match action {
+                Action::Send(message) => self.send(message),
+                Action::Time(method, at) => self.work = Some(Work::timing(method, at)),
+                Action::Test(method, range) => {
+                    debug!(self.log, "lease {}: {} to {}", range.lease, range.first, range.last);
+                    self.work = Work::range(method, range);
+                    if self.work.is_none() {
+                        self.alien = Some("it has leased something that is no range".to_owned());
+                    }
+                }
+                Action::Abandon => self.work = None,
+                Action::Leave => self.leaving = true,
+                Action::Log(text) => warn!(self.log, "{text}"),
+            }
+        }
+    }
+
+    fn send(&mut self, message: Message) {
+        trace!(self.log, "to manage: {message:?}");
+        self.wire.send(message);
+    }
+}
