@@ -1,0 +1,5 @@
+//! See `compute --help`, and `aliquot::compute`.
+
+fn main() -> std::process::ExitCode {
+    aliquot::compute::main()
+}

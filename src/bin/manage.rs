@@ -1,0 +1,5 @@
+//! See `manage --help`, and `aliquot::manage`.
+
+fn main() -> std::process::ExitCode {
+    aliquot::manage::main()
+}

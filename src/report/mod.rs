@@ -1,0 +1,84 @@
+//! The reader of a search: `client` asks manage, `json` is for programs, `common::view` for persons.
+
+pub mod options;
+
+pub mod client;
+
+pub mod json;
+
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::common::error::{Error, Result};
+use crate::common::exit::Status;
+use crate::common::net::{self, SEARCH_PORT};
+use crate::common::poll::{Interest, Set};
+use crate::common::signal::Signals;
+use crate::common::view;
+
+use client::{Client, Report, Stop, told_to_end};
+use options::Options;
+
+/// The program: its command line in, its exit status out.
+#[must_use]
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = net::with_port(&options.manage, SEARCH_PORT)
+        .and_then(|address| Ok((address, Signals::open()?)))
+        .map_err(Stop::from)
+        .and_then(|(address, mut signals)| run(&options, &address, &mut signals));
+    match outcome {
+        Ok(()) | Err(Stop::Ended) => Status::Done.into(),
+        Err(Stop::Failed(error)) => {
+            // A reader who has gone away leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "report: {error}");
+            error.status().into()
+        }
+    }
+}
+
+fn run(options: &Options, address: &str, signals: &mut Signals) -> std::result::Result<(), Stop> {
+    loop {
+        let mut client = Client::connect(address, signals)?;
+        let report = client.query()?;
+        let read = print(options, &report)?;
+        if options.kill {
+            return client.end_search();
+        }
+        let Some(seconds) = options.watch.filter(|_| read) else { return Ok(()) };
+        if !pause(Duration::from_secs(seconds), signals)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Prints a report; false if nobody reads it any more.
+fn print(options: &Options, report: &Report) -> Result<bool> {
+    let mut text = if options.json {
+        format!("{}\n", json::object(report))
+    } else {
+        view::table(&report.status, &report.computes)
+    };
+    if options.watch.is_some() && !options.json {
+        // On a terminal each report takes the place of the one before; elsewhere they follow each other.
+        text = if io::stdout().is_terminal() { format!("\x1b[H\x1b[2J{text}") } else { format!("{text}\n") };
+    }
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Error::new(Status::Io, "standard output", error)),
+    }
+}
+
+/// Waits; false if this process was told to end meanwhile.
+fn pause(time: Duration, signals: &mut Signals) -> Result<bool> {
+    let mut set = Set::new();
+    set.add(signals.as_fd(), Interest::Read);
+    set.wait(time).map_err(|error| Error::new(Status::Failed, "poll", error))?;
+    Ok(!told_to_end(signals))
+}
