@@ -4,8 +4,9 @@
 //! two are not the same time; a rate in operations per second belongs to a method. [`Search`](super::Search) counts
 //! what it does in the same unit, so a rate that it reaches on a short piece tells how long a range will take.
 //!
-//! The weights were measured with `cargo bench --bench divisors` on an AVX2 processor. Within a zone they hardly
-//! matter, since a rate is measured near the candidates that it is used for; they matter for ranges that cross zones.
+//! The weights come from timing the AVX2 kernels over stretches of divisors (AMD Zen 5); `bench/divisors.rs` shows how
+//! well they predict. A rate is measured near the candidates that it is used for, so on other processors, and with the
+//! portable kernel, a wrong weight shows in ranges that reach into another zone.
 
 use super::trial::{DENSE_END, MIDDLE_START, SPARSE_START, WIDE_START};
 use super::{ARGUMENT_MAX, Method};
@@ -55,9 +56,11 @@ const fn sieve(last: u64, block: u64) -> Zone {
     Zone { last, block, pair: 0.0, hit: 1.0, number: 2.0, small: 0.0, divisor: 4.0 }
 }
 
+/// What the pairs below `DENSE_END` and `SPARSE_START` cost each candidate more.
 const DENSE_MORE: f64 = DENSE_END as f64 * (DENSE_PAIR - RUN_PAIR);
 const RUN_MORE: f64 = SPARSE_START as f64 * (RUN_PAIR - 1.0);
 
+/// Blocks shrink so that giving one up loses little; below 32 candidates, making divisors ready would cost too much.
 static TRIAL: [Zone; 14] = [
     narrow(DENSE_END * DENSE_END - 1, DENSE_PAIR, 0.0),
     narrow(SPARSE_START * SPARSE_START - 1, RUN_PAIR, DENSE_MORE),
@@ -75,6 +78,8 @@ static TRIAL: [Zone; 14] = [
     wide(ARGUMENT_MAX, 4),
 ];
 
+/// The sums of a segment stay in the first-level cache, then in the second: 32, 256 and 512 KiB. Longer segments save
+/// passes over d, which are dearer the larger the candidates are.
 static SIEVE: [Zone; 3] = [sieve((1 << 24) - 1, 1 << 12), sieve((1 << 30) - 1, 1 << 15), sieve(ARGUMENT_MAX, 1 << 16)];
 
 /// The operations that searching first ..= last costs; more for a larger `last` and for a smaller `first`.
@@ -105,6 +110,7 @@ pub fn operations(method: Method, first: u64, last: u64) -> f64 {
 /// Unless 1 ≤ first ≤ last_max ≤ 2^63.
 #[must_use]
 pub fn last_for(method: Method, first: u64, budget: f64, last_max: u64) -> u64 {
+    assert!(1 <= first && first <= last_max && last_max <= ARGUMENT_MAX, "range {first}..={last_max}");
     let (mut fits, mut most) = (first, last_max);
     while fits < most {
         let middle = most - (most - fits) / 2;

@@ -2,8 +2,8 @@
 //!
 //! The aliquot sum s(n) is the sum of the proper divisors of n; s(1) = 0; n is perfect when s(n) = n. Everything
 //! here is exact for 1 ≤ n ≤ 2^63 and pure: no sockets, no clock, no files, no threads. Long computations are values
-//! that a caller drives in steps ([`Search::step`], [`ClosedForm::step`]), so a single-threaded program can look at
-//! its signals and sockets in between.
+//! that a caller drives in steps, `Search::step` and `ClosedForm::step`, so a single-threaded program can look at its
+//! signals and sockets in between.
 
 mod closed_form;
 mod cost;
