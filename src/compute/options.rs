@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use crate::common::limits::CHILDREN_MAX;
+use crate::common::limits::{CHILDREN_MAX, HOST_MAX_BYTES};
 use crate::common::process;
 
 /// Tests the ranges that manage hands out, until it is told to end.
@@ -30,7 +30,7 @@ pub struct Options {
     pub nice: i32,
 
     /// What manage calls this host [default: its own name]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host)]
     pub host: Option<String>,
 
     /// End cleanly when standard input ends, as manage wants it of the computes that it starts
@@ -68,4 +68,10 @@ fn count(text: &str) -> Result<usize, String> {
     let count = if text == "auto" { Some(process::cores()) } else { text.parse().ok() };
     let fault = || format!("neither \"auto\" nor a number from 1 to {CHILDREN_MAX}");
     count.filter(|count| (1..=CHILDREN_MAX).contains(count)).ok_or_else(fault)
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let fault = || format!("not 1 to {HOST_MAX_BYTES} printable bytes");
+    let fits = (1..=HOST_MAX_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(fault)
 }

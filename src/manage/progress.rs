@@ -6,12 +6,10 @@ use slog::{Logger, info};
 use crate::common::clock::Millis;
 use crate::common::limits::{PROGRESS_LOG_MAX_MS, PROGRESS_LOG_MIN_MS, PROGRESS_MS};
 use crate::common::log::{Screen, on_terminal};
+use crate::common::message::Status;
 use crate::common::view::{duration, grouped, list, percent, scaled};
 
 use super::state::State;
-
-/// The bar counts in these parts of the whole.
-const PARTS: u64 = 1_000;
 
 /// What shows the progress.
 pub struct Progress {
@@ -25,7 +23,7 @@ impl Progress {
     #[must_use]
     pub fn open(screen: &Screen, now: Millis) -> Self {
         let bar = on_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(PARTS), ProgressDrawTarget::stderr());
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             screen.attach(bar.clone());
             bar
         });
@@ -43,7 +41,7 @@ impl Progress {
             draw(bar, state);
             self.next = now.after(PROGRESS_MS);
         } else {
-            info!(log, "{}", line(state));
+            info!(log, "{}", line(&state.status(), state.computes_here()));
             self.next = now.after((uptime / 4).clamp(PROGRESS_LOG_MIN_MS, PROGRESS_LOG_MAX_MS));
         }
     }
@@ -63,19 +61,21 @@ impl Progress {
 }
 
 fn draw(bar: &ProgressBar, state: &State) {
-    let share = state.share_done();
-    let template = if share.is_some() { "{bar:24} {msg}" } else { "{msg}" };
+    let status = state.status();
+    let template = if status.last.is_some() { "[{bar:24}] {msg}" } else { "{msg}" };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_position((share.unwrap_or(0.0) * PARTS as f64) as u64);
-    bar.set_message(line(state));
+    if let Some(last) = status.last {
+        bar.set_length(last - status.first + 1);
+        bar.set_position(status.tested);
+    }
+    bar.set_message(line(&status, state.computes_here()));
     bar.tick();
 }
 
 /// `48.2 %   48,210,000,000 tested   3.94 M/s   3h 39m to go   2 computes   perfect 6  28`.
-fn line(state: &State) -> String {
-    let status = state.status();
+fn line(status: &Status, computes: usize) -> String {
     let mut parts = Vec::new();
     if let Some(last) = status.last {
         parts.push(percent(status.tested, last - status.first + 1));
@@ -85,7 +85,7 @@ fn line(state: &State) -> String {
     if let Some(eta) = status.eta_s {
         parts.push(format!("{} to go", duration(eta)));
     }
-    parts.push(match state.computes_here() {
+    parts.push(match computes {
         1 => "1 compute".to_owned(),
         many => format!("{many} computes"),
     });

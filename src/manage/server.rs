@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 
 use slog::{Level, Logger, debug, info, trace, warn};
 
@@ -27,7 +28,7 @@ use super::progress::Progress;
 use super::state::{Action, Event, Peer, Record, State};
 
 /// A connection, and until when it may linger if it is being closed.
-struct Link {
+struct Connection {
     conn: Conn,
     from: SocketAddr,
     closing: Option<Millis>,
@@ -54,7 +55,7 @@ pub struct Server {
 /// What changes from turn to turn.
 #[derive(Default)]
 struct Turns {
-    links: BTreeMap<Peer, Link>,
+    links: BTreeMap<Peer, Connection>,
     next_peer: Peer,
     next_tick: Millis,
     accept_from: Millis,
@@ -75,6 +76,13 @@ impl Server {
         }
         self.progress.close();
         self.brood.destroy();
+        if turns.report.is_none() {
+            info!(
+                self.log,
+                "ended: {} numbers are tested; to go on, start manage with this ledger again",
+                view::grouped(self.state.status().tested)
+            );
+        }
         if turns.at_once {
             return Err(Failure::new(Status::Failed, "ending", "a second signal: ended at once"));
         }
@@ -111,15 +119,12 @@ impl Server {
     fn wait(&self, turns: &Turns) -> Result<Vec<(Peer, Ready)>> {
         let now = clock::now();
         let mut set = Set::new();
-        set.add(std::os::fd::AsFd::as_fd(&self.signals), Interest::Read);
+        set.add(self.signals.as_fd(), Interest::Read);
         if turns.accept_from <= now {
-            set.add(std::os::fd::AsFd::as_fd(&self.listener), Interest::Read);
+            set.add(self.listener.as_fd(), Interest::Read);
         }
-        let slots: Vec<_> = turns
-            .links
-            .iter()
-            .map(|(peer, link)| (*peer, set.add(std::os::fd::AsFd::as_fd(&link.conn), link.conn.interest())))
-            .collect();
+        let slots: Vec<_> =
+            turns.links.iter().map(|(peer, link)| (*peer, set.add(link.conn.as_fd(), link.conn.interest()))).collect();
         let deadline = if self.state.has_proofs() { now } else { turns.next_tick.min(self.progress.due()) };
         set.wait(now.until(deadline)).map_err(|error| Failure::new(Status::Failed, "poll", error))?;
         Ok(slots
@@ -182,7 +187,7 @@ impl Server {
         let peer = turns.next_peer;
         turns.next_peer += 1;
         debug!(self.log, "connection {peer} from {from}");
-        turns.links.insert(peer, Link { conn: Conn::new(stream), from, closing: None });
+        turns.links.insert(peer, Connection { conn: Conn::new(stream), from, closing: None });
         self.state.handle(Event::Opened(peer), now);
     }
 

@@ -1,1 +1,417 @@
+//! The decisions of manage, a message at a time.
 
+use super::*;
+use crate::common::limits::{ENDING_MAX_MS, GREETING_MAX_MS, RESTART_GRACE_MS, SILENCE_MAX_MS, STRIKES_MAX};
+use crate::common::message::{Alive, Hello, Numbers, Query, Range, Request, Role, Signal, Speed, Stage, Version};
+use crate::divisors::Search;
+
+/// A manage, the time, and what it has said to whom.
+struct World {
+    state: State,
+    now: Millis,
+    said: Vec<(Peer, Message)>,
+    records: Vec<Record>,
+    closed: Vec<Peer>,
+}
+
+const POLICY: Policy = Policy { seconds: 15.0, recheck_percent: 0.0, recheck_key: 1 };
+
+impl World {
+    fn new(last: u64, policy: Policy) -> Self {
+        Self::restored(last, policy, Restored { next_lease: 1, ..Restored::default() })
+    }
+
+    fn restored(last: u64, policy: Policy, restored: Restored) -> Self {
+        let settings = Settings { method: Method::Trial, first: 1, last: Some(last) };
+        let identity = Identity { host: "here".to_owned(), listen: "127.0.0.1:1".to_owned(), ledger: "l".to_owned() };
+        let state = State::new(settings, policy, identity, restored, Millis(0)).unwrap();
+        Self { state, now: Millis(0), said: Vec::new(), records: Vec::new(), closed: Vec::new() }
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.state.handle(event, self.now);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while self.state.has_proofs() {
+            self.state.prove(1_000_000, self.now);
+        }
+        for action in self.state.settle() {
+            match action {
+                Action::Send(peer, message) => self.said.push((peer, message)),
+                Action::Close(peer) => self.closed.push(peer),
+                Action::Record(record) => self.records.push(record),
+                Action::SignalSelf(_) | Action::Log(..) => {}
+            }
+        }
+    }
+
+    fn say(&mut self, peer: Peer, message: impl Into<Message>) {
+        self.handle(Event::Said(peer, message.into()));
+    }
+
+    fn tick(&mut self, ms: u64) {
+        self.now = self.now.after(ms);
+        self.handle(Event::Tick);
+    }
+
+    /// A compute connects as `peer`, says its speed, and asks for a range.
+    fn compute(&mut self, peer: Peer, host: &str) {
+        self.greet(peer, host, Role::Compute);
+        self.say(peer, Speed { operations: 1_000_000, nanoseconds: 1_000_000_000 });
+        self.say(peer, Request {});
+    }
+
+    fn greet(&mut self, peer: Peer, host: &str, role: Role) {
+        self.handle(Event::Opened(peer));
+        let (host, pid, instance) = (Some(host.to_owned()), Some(peer as u32), Some(Instance(peer % 100)));
+        self.say(peer, Hello { version: Version, role, host, pid, instance, kernel: None });
+    }
+
+    /// The latest range that `peer` was given.
+    fn range(&self, peer: Peer) -> Option<Range> {
+        self.said.iter().rev().find_map(|(to, message)| match message {
+            Message::Range(range) if *to == peer => Some(range.clone()),
+            _ => None,
+        })
+    }
+
+    fn last_said(&self, peer: Peer) -> &Message {
+        &self.said.iter().rev().find(|(to, _)| *to == peer).expect("nothing was said").1
+    }
+
+    fn refusals(&self, peer: Peer) -> Vec<Code> {
+        let code = |(to, message): &(Peer, Message)| match message {
+            Message::Refused(refused) if *to == peer => Some(refused.code),
+            Message::Error(error) if *to == peer => Some(error.code),
+            _ => None,
+        };
+        self.said.iter().filter_map(code).collect()
+    }
+
+    fn finish(&mut self, peer: Peer) {
+        let range = self.range(peer).expect("no range");
+        self.say(peer, truth(&range, range.last));
+        self.say(peer, Request {});
+    }
+
+    fn stage(&self, instance: u64) -> Stage {
+        self.state.roster.stage(self.state.roster.get(Instance(instance)).unwrap())
+    }
+}
+
+/// The right result for the part of `range` up to `last`.
+fn truth(range: &Range, last: u64) -> Found {
+    let mut search = Search::new(Method::Sieve, range.first, last);
+    while !search.finished() {
+        search.step(1_000_000);
+    }
+    let tally = search.tally();
+    Found {
+        lease: range.lease,
+        first: range.first,
+        last,
+        tested: tally.tested,
+        sum: tally.sum,
+        nanoseconds: 1_000_000_000,
+        perfect: Numbers(tally.perfect.to_vec()),
+    }
+}
+
+#[test]
+fn a_search_is_done_by_two_computes() {
+    let mut world = World::new(200_000, POLICY);
+    world.compute(1, "a");
+    world.compute(2, "b");
+    for _ in 0..1_000 {
+        for peer in [1, 2] {
+            if world.state.roster.get(Instance(peer)).unwrap().lease.is_some() {
+                world.finish(peer);
+            }
+        }
+    }
+    assert!(world.state.is_complete() && world.state.is_ending());
+    assert_eq!(world.state.status().perfect, Numbers(vec![6, 28, 496, 8128]));
+    assert_eq!(world.state.status().contiguous_to, 200_000);
+    assert_eq!(world.refusals(1), []);
+}
+
+#[test]
+fn no_two_leases_overlap() {
+    let mut world = World::new(10_000_000, POLICY);
+    (1..=20).for_each(|peer| world.compute(peer, "a"));
+    let mut spans: Vec<_> = (1..=20).map(|peer| world.range(peer).unwrap()).map(|r| (r.first, r.last)).collect();
+    spans.sort_unstable();
+    assert!(spans.windows(2).all(|pair| pair[0].1 < pair[1].0), "{spans:?}");
+}
+
+#[test]
+fn a_range_goes_back_when_its_compute_disconnects_or_falls_silent() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "a");
+    let first = world.range(1).unwrap();
+    world.handle(Event::Gone(1));
+    world.compute(2, "b");
+    assert_eq!(world.range(2).unwrap().first, first.first);
+    world.tick(SILENCE_MAX_MS);
+    assert_eq!(world.refusals(2), []);
+    world.tick(1);
+    assert_eq!((world.refusals(2), world.closed.as_slice()), (vec![Code::Silent], [2].as_slice()));
+    assert_eq!(world.state.status().leased, 0);
+}
+
+#[test]
+fn a_late_result_counts_once_or_not_at_all() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "a");
+    let range = world.range(1).unwrap();
+    world.handle(Event::Gone(1));
+    // Nobody else has it: the same compute comes back and hands it in.
+    world.greet(101, "a", Role::Compute);
+    world.say(101, truth(&range, range.last));
+    assert!(matches!(world.last_said(101), Message::Accepted(_)));
+    let tested = world.state.status().tested;
+    world.say(101, truth(&range, range.last));
+    assert_eq!(world.refusals(101), [Code::AlreadyDone]);
+    assert_eq!(world.state.status().tested, tested);
+}
+
+#[test]
+fn a_late_result_for_a_range_that_another_has_by_now_is_refused() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "a");
+    let range = world.range(1).unwrap();
+    world.handle(Event::Gone(1));
+    world.compute(2, "b");
+    world.greet(101, "a", Role::Compute);
+    world.say(101, Alive { lease: Some(range.lease), tested: Some(5) });
+    world.say(101, truth(&range, range.last));
+    assert_eq!(world.refusals(101), [Code::NotLeased, Code::NotLeased]);
+    assert_eq!(world.state.status().tested, 0);
+    assert_eq!(world.state.roster.strikes("a"), 0, "late is not wrong");
+}
+
+#[test]
+fn a_part_is_taken_and_the_rest_goes_to_another() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "a");
+    let range = world.range(1).unwrap();
+    world.say(1, truth(&range, range.first + 9));
+    world.handle(Event::Gone(1));
+    assert_eq!(world.state.status().contiguous_to, 10);
+    world.compute(2, "b");
+    assert_eq!(world.range(2).unwrap().first, 11);
+}
+
+#[test]
+fn wrong_results_are_refused_and_nothing_is_recorded() {
+    let mut world = World::new(1_000_000, POLICY);
+    let spoil: [(fn(&mut Found), Code); 5] = [
+        (|f| f.sum += 1, Code::WrongSum),
+        (|f| f.tested -= 1, Code::WrongCount),
+        (|f| f.first += 1, Code::WrongRange),
+        (|f| f.last = u64::MAX, Code::WrongRange),
+        (|f| f.perfect = Numbers(vec![f.last + 1]), Code::NotPerfect),
+    ];
+    for (nth, (spoil, code)) in spoil.into_iter().enumerate() {
+        let peer = 1 + nth as u64;
+        world.compute(peer, &format!("bad{nth}"));
+        let range = world.range(peer).unwrap();
+        let mut found = truth(&range, range.last);
+        spoil(&mut found);
+        world.say(peer, found);
+        assert_eq!(world.refusals(peer).last(), Some(&code));
+    }
+    assert_eq!(world.state.status().tested, 0);
+    assert!(world.records.iter().all(|record| !matches!(record, Record::Accepted { .. })));
+}
+
+#[test]
+fn a_struck_host_gets_no_more_work_and_others_do() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "bad");
+    for strike in 1..=STRIKES_MAX {
+        assert_eq!(world.stage(1), Stage::Busy, "before strike {strike}");
+        let range = world.range(1).unwrap();
+        let wrong = Found { sum: 0, ..truth(&range, range.last) };
+        world.say(1, wrong);
+        world.say(1, Request {});
+    }
+    assert_eq!((world.stage(1), world.state.status().leased), (Stage::Struck, 0));
+    world.compute(2, "good");
+    assert_eq!(world.range(2).unwrap().first, 1);
+}
+
+#[test]
+fn leases_outlive_a_restart_until_nobody_claims_them() {
+    let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
+    let span = Span { first: 101, last: 200 };
+    let leased = Leased { lease: 7, span, holder, recheck: false };
+    let restored = || Restored {
+        done: vec![Span { first: 1, last: 100 }],
+        leases: vec![leased.clone()],
+        next_lease: 8,
+        ..Restored::default()
+    };
+    let mut world = World::restored(1_000, POLICY, restored());
+    world.compute(2, "b");
+    assert!(world.range(2).unwrap().first > 200, "the lease was given away");
+    world.greet(1, "a", Role::Compute);
+    world.say(1, Alive { lease: Some(7), tested: Some(1) });
+    world.tick(RESTART_GRACE_MS / 2);
+    world.say(1, Alive { lease: Some(7), tested: Some(2) });
+    world.tick(RESTART_GRACE_MS / 2);
+    world.say(1, truth(&Range { lease: 7, first: 101, last: 200 }, 200));
+    assert!(matches!(world.last_said(1), Message::Accepted(_)));
+
+    let mut world = World::restored(1_000, POLICY, restored());
+    world.tick(RESTART_GRACE_MS);
+    assert_eq!(world.state.status().leased, 0);
+    assert_eq!(world.records, [Record::Returned(7)]);
+}
+
+#[test]
+fn a_ledger_that_contradicts_itself_is_refused() {
+    let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
+    let leased = Leased { lease: 7, span: Span { first: 50, last: 200 }, holder, recheck: false };
+    let restored = Restored {
+        done: vec![Span { first: 1, last: 100 }],
+        leases: vec![leased],
+        next_lease: 8,
+        ..Restored::default()
+    };
+    let settings = Settings { method: Method::Trial, first: 1, last: None };
+    let identity = Identity { host: String::new(), listen: String::new(), ledger: String::new() };
+    let fault = State::new(settings, POLICY, identity, restored, Millis(0)).unwrap_err();
+    assert!(fault.contains("lease 7"), "{fault}");
+}
+
+#[test]
+fn everything_is_done_twice_if_asked_for() {
+    let policy = Policy { recheck_percent: 100.0, ..POLICY };
+    let mut world = World::new(50_000, policy);
+    world.compute(1, "a");
+    while world.state.coverage.done() < 50_000 {
+        world.finish(1);
+    }
+    assert!(!world.state.is_complete());
+    assert_eq!(world.state.status().unchecked, 50_000);
+    world.compute(2, "b");
+    while world.state.status().unchecked > 0 {
+        world.finish(2);
+    }
+    assert!(world.state.is_complete());
+    let confirmed = world.records.iter().filter(|record| matches!(record, Record::Confirmed { .. })).count();
+    let accepted = world.records.iter().filter(|record| matches!(record, Record::Accepted { .. })).count();
+    assert_eq!(confirmed, accepted);
+}
+
+#[test]
+fn a_hidden_hit_is_found_by_the_second_compute() {
+    let policy = Policy { recheck_percent: 100.0, ..POLICY };
+    let mut world = World::new(50_000, policy);
+    world.compute(1, "liar");
+    while world.state.coverage.done() < 50_000 {
+        let range = world.range(1).unwrap();
+        world.say(1, Found { perfect: Numbers::default(), ..truth(&range, range.last) });
+        world.say(1, Request {});
+    }
+    assert_eq!(world.state.status().perfect, Numbers::default());
+    world.handle(Event::Gone(1));
+    world.compute(2, "b");
+    world.compute(3, "c");
+    for _ in 0..1_000 {
+        for peer in [2, 3] {
+            if world.state.roster.get(Instance(peer)).unwrap().lease.is_some() {
+                world.finish(peer);
+            }
+        }
+    }
+    assert!(world.state.is_complete());
+    assert_eq!(world.state.status().perfect, Numbers(vec![6, 28, 496, 8128]));
+    assert!(world.state.roster.strikes("liar") > 0);
+}
+
+#[test]
+fn the_first_word_is_hello_and_only_the_first() {
+    let mut world = World::new(1_000, POLICY);
+    world.handle(Event::Opened(1));
+    world.say(1, Query {});
+    assert_eq!(world.refusals(1), [Code::Greeting]);
+    let nameless = Hello { version: Version, role: Role::Compute, host: None, pid: None, instance: None, kernel: None };
+    world.greet(2, "a", Role::Compute);
+    world.say(2, nameless.clone());
+    assert_eq!(world.refusals(2), [Code::Greeting]);
+    world.handle(Event::Opened(3));
+    world.say(3, nameless);
+    assert_eq!(world.refusals(3), [Code::MissingAttribute]);
+}
+
+#[test]
+fn nobody_speaks_out_of_role_or_turn() {
+    let mut world = World::new(1_000, POLICY);
+    world.greet(1, "a", Role::Report);
+    world.say(1, Request {});
+    assert_eq!(world.refusals(1), [Code::WrongRole]);
+    world.greet(2, "a", Role::Compute);
+    world.say(2, Request {});
+    assert_eq!(world.refusals(2), [Code::OutOfTurn]);
+    world.greet(3, "a", Role::Compute);
+    world.say(3, Signal { name: Ending::Int });
+    assert_eq!(world.refusals(3), [Code::WrongRole]);
+    assert_eq!(world.closed, [1, 2, 3]);
+}
+
+#[test]
+fn who_says_nothing_is_not_waited_for() {
+    let mut world = World::new(1_000, POLICY);
+    world.handle(Event::Opened(1));
+    world.tick(GREETING_MAX_MS);
+    assert_eq!(world.refusals(1), []);
+    world.tick(1);
+    assert_eq!(world.refusals(1), [Code::Silent]);
+}
+
+#[test]
+fn an_ending_reaches_every_monitor_also_a_late_one() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "a");
+    world.greet(11, "a", Role::Control);
+    world.handle(Event::Ending);
+    assert_eq!(world.last_said(11), &Message::Signal(Signal { name: Ending::Int }));
+    world.greet(12, "b", Role::Control);
+    assert_eq!(world.last_said(12), &Message::Signal(Signal { name: Ending::Int }));
+    // The part that the compute hands in is taken, and it gets nothing more.
+    let range = world.range(1).unwrap();
+    world.say(1, truth(&range, range.first));
+    assert!(matches!(world.last_said(1), Message::Accepted(_)));
+    world.say(1, Request {});
+    assert!(matches!(world.last_said(1), Message::Accepted(_)));
+    assert!(!world.state.is_over(world.now));
+    for peer in [1, 11, 12] {
+        world.handle(Event::Gone(peer));
+    }
+    assert!(world.state.is_over(world.now));
+}
+
+#[test]
+fn an_ending_is_bounded() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "a");
+    world.handle(Event::Ending);
+    assert!(!world.state.is_over(Millis(ENDING_MAX_MS - 1)));
+    assert!(world.state.is_over(Millis(ENDING_MAX_MS)));
+}
+
+#[test]
+fn a_compute_that_connects_again_takes_its_own_place() {
+    let mut world = World::new(1_000_000, POLICY);
+    world.compute(1, "a");
+    let range = world.range(1).unwrap();
+    world.greet(101, "a", Role::Compute);
+    assert_eq!(world.refusals(1), [Code::Replaced]);
+    world.say(101, Alive { lease: Some(range.lease), tested: Some(1) });
+    assert_eq!(world.refusals(101), []);
+    assert_eq!(world.state.computes_here(), 1);
+}

@@ -76,13 +76,6 @@ impl State {
         (rate > 0.0 && !self.coverage.is_complete()).then(|| (left.max(0.0) / rate) as u64)
     }
 
-    /// The share of the search that is done, by cost, unfinished ranges included; of a bounded search.
-    #[must_use]
-    pub fn share_done(&self) -> Option<f64> {
-        let whole = operations(self.settings.method, self.settings.first, self.settings.last?);
-        Some((self.operations_done() / whole).clamp(0.0, 1.0))
-    }
-
     /// How many computes are connected.
     #[must_use]
     pub fn computes_here(&self) -> usize {
