@@ -39,8 +39,15 @@ const fn classify(byte: u8) -> u8 {
 }
 
 /// Whether `byte` is in one of `classes`.
+#[inline]
 pub(super) const fn is(byte: u8, classes: u8) -> bool {
     CLASSES[byte as usize] & classes != 0
+}
+
+/// Bytes at the beginning of `bytes` that are in one of `classes`.
+#[inline]
+pub(super) fn span(bytes: &[u8], classes: u8) -> usize {
+    bytes.iter().take_while(|&&byte| is(byte, classes)).count()
 }
 
 /// `Char` of XML 1.0: what a document may hold, literally or by reference.

@@ -3,17 +3,16 @@
 
 use std::borrow::Cow;
 
-use super::chars;
+use super::chars::{self, TEXT, VALUE};
 use super::cursor::Cursor;
 use super::error::{self, Error, ErrorKind};
-use super::scan;
 
 impl<'a> Cursor<'a> {
     /// Takes text up to the next tag or the end.
     pub(super) fn text(&mut self) -> Result<Cow<'a, str>, Error> {
         let mut pieces = Pieces::new(self.offset());
         loop {
-            self.step(scan::text(self.rest()));
+            self.skip(TEXT);
             match self.peek() {
                 Some(b'<') | None => return Ok(pieces.finish(self, self.offset())),
                 Some(b'&') => pieces.replace(self, Cursor::reference)?,
@@ -27,7 +26,7 @@ impl<'a> Cursor<'a> {
     /// Takes an attribute value up to and with its closing quote; the opening one, `quote`, is read already.
     #[inline]
     pub(super) fn value(&mut self, quote: u8) -> Result<Cow<'a, str>, Error> {
-        let value = self.step(scan::value(self.rest()));
+        let value = self.skip(VALUE);
         if self.take(quote) {
             return Ok(Cow::Borrowed(value));
         }
@@ -49,7 +48,7 @@ impl<'a> Cursor<'a> {
                 Some(_) => self.checked()?,
                 None => return Err(self.unexpected(ErrorKind::UnexpectedEnd)),
             }
-            self.step(scan::value(self.rest()));
+            self.skip(VALUE);
         }
         Ok(pieces.finish(self, self.offset() - 1))
     }

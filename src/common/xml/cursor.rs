@@ -1,8 +1,7 @@
 //! A place in a document: what stands there, what comes next, and how an error names it.
 
-use super::chars::{self, NAME_START, SPACE};
+use super::chars::{self, NAME, NAME_START, SPACE, VALUE};
 use super::error::{Error, ErrorKind, Position};
-use super::scan;
 
 /// A document and what of it isn't read yet.
 #[derive(Clone, Copy, Debug)]
@@ -51,21 +50,31 @@ impl<'a> Cursor<'a> {
     /// Steps over `byte` if it is next.
     #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {
-        match self.rest.strip_prefix(char::from(byte)) {
-            Some(rest) => {
-                self.rest = rest;
-                true
-            }
-            None => false,
+        let found = self.peek() == Some(byte);
+        if found {
+            self.step(1);
         }
+        found
+    }
+
+    /// Takes `name>`, which ends the end tag of an element of this name, if it is next.
+    #[inline]
+    pub(super) fn take_end(&mut self, name: &str) -> bool {
+        let ahead = self.rest.strip_prefix(name).and_then(|ahead| ahead.strip_prefix('>'));
+        self.rest = ahead.unwrap_or(self.rest);
+        ahead.is_some()
+    }
+
+    /// Takes all bytes of the class, which has to be one of ASCII or of whole characters.
+    #[inline]
+    pub(super) fn skip(&mut self, class: u8) -> &'a str {
+        self.step(chars::span(self.rest(), class))
     }
 
     /// Steps over white space; whether there was some.
     #[inline]
     pub(super) fn space(&mut self) -> bool {
-        let count = self.rest().iter().take_while(|&&byte| chars::is(byte, SPACE)).count();
-        self.step(count);
-        count > 0
+        !self.skip(SPACE).is_empty()
     }
 
     /// Takes the next character, if there is one.
@@ -84,7 +93,7 @@ impl<'a> Cursor<'a> {
     /// Takes a name, which has to be next.
     #[inline]
     pub(super) fn name(&mut self) -> Result<&'a str, Error> {
-        let name = self.step(scan::name(self.rest()));
+        let name = self.skip(NAME);
         if let Some(b':' | 0x80..) = self.peek() {
             return self.wide_name(self.offset() - name.len());
         }
@@ -92,6 +101,22 @@ impl<'a> Cursor<'a> {
             Some(&first) if chars::is(first, NAME_START) => Ok(name),
             _ => Err(self.no_name(self.offset() - name.len())),
         }
+    }
+
+    /// Takes ` name="value"` if it stands there as programs write it: one space, a name of letters, nothing around the
+    /// equals sign, double quotes, nothing to replace. If not, takes nothing: it has to be read in its parts.
+    #[inline(always)]
+    pub(super) fn plain_attribute(&mut self) -> Option<(&'a str, &'a str)> {
+        let ahead = self.rest.strip_prefix(' ')?;
+        let (name, ahead) = ahead.split_at(chars::span(ahead.as_bytes(), NAME_START));
+        let ahead = ahead.strip_prefix("=\"")?;
+        let (value, ahead) = ahead.split_at(chars::span(ahead.as_bytes(), VALUE));
+        let ahead = ahead.strip_prefix('"')?;
+        if name.is_empty() {
+            return None;
+        }
+        self.rest = ahead;
+        Some((name, value))
     }
 
     /// Takes a name that begins at `start` and may hold what the table of bytes doesn't know.

@@ -27,9 +27,6 @@ mod chars;
 /// What went wrong, and where.
 mod error;
 
-/// How far plain bytes go.
-mod scan;
-
 /// A place in a document: names, white space, positions.
 mod cursor;
 

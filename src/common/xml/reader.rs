@@ -10,6 +10,9 @@ use crate::common::limits::{LINE_MAX_BYTES, XML_ATTRIBUTES_MAX, XML_DEPTH_MAX};
 /// Longest document in bytes: a line without its line feed.
 const DOCUMENT_MAX_BYTES: usize = LINE_MAX_BYTES - 1;
 
+/// Attributes that there is room for at first: most messages have fewer, so that the room is made once.
+const ATTRIBUTES_EXPECTED: usize = 8;
+
 /// What a document consists of, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -70,8 +73,8 @@ impl<'a> Reader<'a> {
         }
         Ok(Self {
             cursor: Cursor::new(text),
-            open: Vec::with_capacity(8),
-            attributes: Vec::with_capacity(8),
+            open: Vec::with_capacity(XML_DEPTH_MAX),
+            attributes: Vec::with_capacity(ATTRIBUTES_EXPECTED),
             marks: 0,
             event: 0,
             end_due: false,
@@ -151,8 +154,10 @@ impl<'a> Reader<'a> {
         let name = self.cursor.name()?;
         self.attributes.clear();
         self.marks = 0;
+        self.plain_attributes()?;
         while self.tag_goes_on()? {
             self.attribute()?;
+            self.plain_attributes()?;
         }
         self.open.push(name);
         self.rooted = true;
@@ -179,6 +184,32 @@ impl<'a> Reader<'a> {
     fn attribute(&mut self) -> Result<(), Error> {
         let offset = self.cursor.offset();
         let name = self.cursor.name()?;
+        self.cursor.space();
+        self.cursor.expect(b'=', || ErrorKind::Equals)?;
+        self.cursor.space();
+        let quote = if self.cursor.peek() == Some(b'\'') { b'\'' } else { b'"' };
+        self.cursor.expect(quote, || ErrorKind::Quote)?;
+        let value = self.cursor.value(quote)?;
+        self.add(name, value, offset)
+    }
+
+    /// Attributes as programs write them, as many as follow each other: most attributes, and the reason why reading a
+    /// message takes as little time as it does. The cursor is copied so that it can stay in registers.
+    #[inline(always)]
+    fn plain_attributes(&mut self) -> Result<(), Error> {
+        let mut cursor = self.cursor;
+        let mut offset = cursor.offset() + 1;
+        while let Some((name, value)) = cursor.plain_attribute() {
+            self.add(name, Cow::Borrowed(value), offset)?;
+            offset = cursor.offset() + 1;
+        }
+        self.cursor = cursor;
+        Ok(())
+    }
+
+    /// Adds an attribute whose name stands at `offset`, unless there is one of that name or there are too many.
+    #[inline(always)]
+    fn add(&mut self, name: &'a str, value: Cow<'a, str>, offset: usize) -> Result<(), Error> {
         let mark = mark(name);
         if self.marks & mark != 0 && self.attributes.iter().any(|earlier| earlier.name == name) {
             return Err(self.cursor.fail(ErrorKind::AttributeTwice(error::shortened(name)), offset));
@@ -187,12 +218,6 @@ impl<'a> Reader<'a> {
             return Err(self.cursor.fail(ErrorKind::TooManyAttributes, offset));
         }
         self.marks |= mark;
-        self.cursor.space();
-        self.cursor.expect(b'=', || ErrorKind::Equals)?;
-        self.cursor.space();
-        let quote = if self.cursor.peek() == Some(b'\'') { b'\'' } else { b'"' };
-        self.cursor.expect(quote, || ErrorKind::Quote)?;
-        let value = self.cursor.value(quote)?;
         self.attributes.push(Attribute { name, value, offset });
         Ok(())
     }
@@ -203,6 +228,15 @@ impl<'a> Reader<'a> {
             return Err(self.cursor.fail(ErrorKind::NotOpened, self.event));
         };
         self.cursor.step(1);
+        if self.cursor.take_end(open) {
+            return Ok(Event::End);
+        }
+        self.odd_end(open)
+    }
+
+    /// An end tag with white space before its `>`, or one that can't stand here.
+    #[cold]
+    fn odd_end(&mut self, open: &str) -> Result<Event<'a>, Error> {
         let offset = self.cursor.offset();
         let found = self.cursor.name()?;
         if found != open {
