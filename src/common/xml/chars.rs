@@ -10,6 +10,8 @@ pub(super) const NAME: u8 = 1 << 2;
 pub(super) const TEXT: u8 = 1 << 3;
 /// A byte that an attribute value takes as it is, whichever quote encloses it.
 pub(super) const VALUE: u8 = 1 << 4;
+/// A byte that the writer writes as it is.
+pub(super) const WRITTEN: u8 = 1 << 5;
 
 /// The classes of each byte.
 const CLASSES: [u8; 256] = {
@@ -24,17 +26,19 @@ const CLASSES: [u8; 256] = {
 
 const fn classify(byte: u8) -> u8 {
     match byte {
-        b' ' => SPACE | TEXT | VALUE,
+        b' ' => SPACE | TEXT | VALUE | WRITTEN,
         b'\t' | b'\n' => SPACE | TEXT,
         b'\r' => SPACE,
-        b'_' | b'A'..=b'Z' | b'a'..=b'z' => NAME_START | NAME | TEXT | VALUE,
-        b'-' | b'.' | b'0'..=b'9' => NAME | TEXT | VALUE,
+        b'_' | b'A'..=b'Z' | b'a'..=b'z' => NAME_START | NAME | TEXT | VALUE | WRITTEN,
+        b'-' | b'.' | b'0'..=b'9' => NAME | TEXT | VALUE | WRITTEN,
         b'&' | b'<' | 0..=0x1f => 0,
-        b'"' | b'\'' => TEXT,
-        b']' => VALUE,
+        b'"' => TEXT,
+        b'\'' => TEXT | WRITTEN,
+        b'>' => TEXT | VALUE,
+        b']' => VALUE | WRITTEN,
         // U+FFFE and U+FFFF begin with this byte; the rest that it begins is looked at in vain.
         0xef => 0,
-        _ => TEXT | VALUE,
+        _ => TEXT | VALUE | WRITTEN,
     }
 }
 
@@ -91,6 +95,7 @@ mod tests {
             assert_eq!(is(byte, NAME), c.is_ascii_alphanumeric() || "_-.".contains(c), "{c:?}");
             assert_eq!(is(byte, SPACE), " \t\r\n".contains(c), "{c:?}");
             assert_eq!(is(byte, TEXT), is_char(c) && !"<&]\r".contains(c), "{c:?}");
+            assert_eq!(is(byte, WRITTEN), is_char(c) && !"<>&\"\r\n\t".contains(c), "{c:?}");
             assert_eq!(is(byte, VALUE), is_char(c) && !"<&\"'\r\n\t".contains(c), "{c:?}");
         }
     }

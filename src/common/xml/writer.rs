@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::chars;
+use super::chars::{self, WRITTEN};
 use crate::common::limits::{XML_ATTRIBUTES_MAX, XML_DEPTH_MAX};
 
 /// An element whose start tag is being written. It takes attributes; it ends when it is dropped, so a statement
@@ -124,13 +124,17 @@ struct Escape<'w>(&'w mut String);
 impl Write for Escape<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
-        while let Some((at, found, replacement)) = rest.char_indices().find_map(|(at, c)| Some((at, c, replaced(c)?))) {
-            self.0.push_str(&rest[..at]);
-            self.0.push_str(replacement);
-            rest = &rest[at + found.len_utf8()..];
+        loop {
+            let (plain, special) = rest.split_at(chars::span(rest.as_bytes(), WRITTEN));
+            self.0.push_str(plain);
+            let mut ahead = special.chars();
+            let Some(c) = ahead.next() else { return Ok(()) };
+            match replaced(c) {
+                Some(replacement) => self.0.push_str(replacement),
+                None => self.0.push(c),
+            }
+            rest = ahead.as_str();
         }
-        self.0.push_str(rest);
-        Ok(())
     }
 }
 
