@@ -4,7 +4,8 @@
 //! instructions (hence without an XML declaration), CDATA sections, names with a colon and a byte order mark. What it
 //! takes and what it refuses for not being well-formed is what libxml2 takes and refuses; what it refuses for not being
 //! in the subset, or for a limit, has errors of its own ([`Class`]). Namespaces don't exist here: `xmlns` is an
-//! attribute like any other, which messages don't know.
+//! attribute like any other, which messages don't know. Two habits of libxml2 are its own: a NUL behind the root element
+//! ends a file for it, and names end at 50,000 bytes.
 //!
 //! ```
 //! use aliquot::common::xml::{Element, Event, Reader};

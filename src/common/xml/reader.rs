@@ -268,11 +268,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// One of 64 bits that different names are likely to differ in.
+/// One of 64 bits that different names are likely to differ in: made of their last two bytes, in which numbered names
+/// differ too, and their length.
 fn mark(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let ends = bytes.first().zip(bytes.last()).map_or(0, |(&first, &last)| usize::from(first) ^ usize::from(last) << 2);
-    1 << ((ends + bytes.len()) % 64)
+    let end = match name.as_bytes() {
+        [.., before, last] => usize::from(*before) * 5 + usize::from(*last),
+        bytes => bytes.iter().map(|&only| usize::from(only)).sum(),
+    };
+    1 << ((end + name.len()) % 64)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Element<'w> {
 }
 
 impl<'w> Element<'w> {
-    /// The root element, at the end of `line`, which a document's writer finds empty.
+    /// The root element of a document, appended to `line`.
     pub fn root(line: &'w mut String, name: &'w str) -> Self {
         Self::begin(line, name, 1)
     }
