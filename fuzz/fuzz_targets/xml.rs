@@ -26,7 +26,9 @@ fn read(document: &[u8]) -> Result<Vec<String>, Error> {
         assert!(place.line > 0 && place.column > 0);
         events.push(format!("{event:?}"));
         match event {
-            Event::Start(_) => events.extend(reader.attributes().iter().map(|it| format!("{} {:?}", it.name, it.value))),
+            Event::Start(_) => {
+                events.extend(reader.attributes().iter().map(|it| format!("{} {:?}", it.name, it.value)))
+            }
             Event::Finish => return Ok(events),
             _ => {}
         }
