@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         }
         Ok(Self {
             cursor: Cursor::new(text),
-            open: Vec::with_capacity(XML_DEPTH_MAX),
+            open: Vec::new(),
             attributes: Vec::with_capacity(ATTRIBUTES_EXPECTED),
             marks: 0,
             event: 0,
@@ -89,7 +89,6 @@ impl<'a> Reader<'a> {
     pub fn read(&mut self) -> Result<Event<'a>, Error> {
         if self.end_due {
             self.end_due = false;
-            self.open.pop();
             return Ok(Event::End);
         }
         if self.open.is_empty() {
@@ -159,7 +158,10 @@ impl<'a> Reader<'a> {
             self.attribute()?;
             self.plain_attributes()?;
         }
-        self.open.push(name);
+        // An empty element is never open: most messages are one, and need no room for names.
+        if !self.end_due {
+            self.open.push(name);
+        }
         self.rooted = true;
         Ok(Event::Start(name))
     }
