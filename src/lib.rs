@@ -1,9 +1,10 @@
 //! `aliquot` in the order of dependency: each floor uses only the floors above it in this list.
 
-/// What the roles share: limits, errors, logs, XML, messages, sockets, signals, processes. Knows no role.
-pub mod common;
 /// The number theory: trial division, sieve, closed form, cost of a range. No sockets, no clock, no files.
 pub mod divisors;
+
+/// What the roles share: limits, errors, logs, XML, messages, sockets, signals, processes. Knows no role.
+pub mod common;
 
 /// The master of a search: owns the ledger, hands out ranges, proves results, ends the computes.
 pub mod manage;

@@ -10,10 +10,6 @@ pub mod clock;
 
 pub mod log;
 
-pub mod xml;
-
-pub mod message;
-
 pub mod net;
 
 pub mod poll;
@@ -25,5 +21,9 @@ pub mod signal;
 pub mod process;
 
 pub mod brood;
+
+pub mod xml;
+
+pub mod message;
 
 pub mod view;
