@@ -49,7 +49,7 @@ pub const REPORT_SILENCE_MAX_MS: u64 = 120_000;
 /// Leases that were given back and may still come home, remembered at most.
 pub const LAPSED_MAX: usize = 100_000;
 /// Finished ranges that wait for a second compute, looked through at most for one that fits the compute that asks.
-pub const RECHECKS_LOOKED_AT: usize = 256;
+pub const RECHECKS_LOOK_MAX: usize = 256;
 /// After a restart, leases of computes that haven't come back by then are free again: longer than `BACKOFF_MAX_MS`
 /// with its jitter, so that a compute that lives is back in time.
 pub const RESTART_GRACE_MS: u64 = 12_000;
@@ -91,6 +91,8 @@ pub const ENDING_MAX_MS: u64 = 5_000;
 pub const HAND_IN_MAX_MS: u64 = 1_500;
 /// How long a process that ends waits for its child before it kills it.
 pub const CHILD_EXIT_MAX_MS: u64 = 1_000;
+/// How often it looks meanwhile: a child that has closed its end of a life-line is gone a moment later.
+pub const CHILD_EXIT_LOOK_MS: u64 = 5;
 /// A child that dies is started again, but not more often than this.
 pub const RESTART_PAUSE_MS: u64 = 1_000;
 /// Most processes that `--computes` and `--count` start.

@@ -5,13 +5,14 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use slog::{Logger, debug, info, warn};
 
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::{CHILD_EXIT_MAX_MS, RESTART_PAUSE_MS};
+use crate::common::limits::{CHILD_EXIT_LOOK_MS, CHILD_EXIT_MAX_MS, RESTART_PAUSE_MS};
 use crate::common::log::{self, Screen};
 use crate::common::message::{Alive, Hello, Message};
 use crate::common::poll::{Interest, Ready, Set};
@@ -91,7 +92,7 @@ impl Monitor {
             }
             let mut set = Set::new();
             set.add(lifeline.as_fd(), Interest::Read);
-            let _ = set.wait(now.until(deadline).min(std::time::Duration::from_millis(5)));
+            let _ = set.wait(now.until(deadline).min(Duration::from_millis(CHILD_EXIT_LOOK_MS)));
         }
     }
 }

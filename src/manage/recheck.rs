@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::limits::RECHECKS_LOOKED_AT;
+use crate::common::limits::RECHECKS_LOOK_MAX;
 use crate::common::message::Found;
 
 use super::coverage::Span;
@@ -83,7 +83,7 @@ impl Rechecks {
     #[must_use]
     pub fn choose(&self, asking: &Holder, roster: &Roster) -> Option<Span> {
         let other_host = |due: &&Due| due.holder.host != asking.host;
-        let looked_at = || self.waiting.values().take(RECHECKS_LOOKED_AT);
+        let looked_at = || self.waiting.values().take(RECHECKS_LOOK_MAX);
         let elsewhere = looked_at().find(other_host);
         let choice = elsewhere.or_else(|| {
             let mut others = looked_at().filter(|due| due.holder.instance != asking.instance).peekable();
