@@ -45,7 +45,6 @@ pub fn level(verbose: u8) -> Level {
 }
 
 /// The logger of a process whose program is `role`. A forked child makes its own, since its pid differs.
-#[must_use]
 pub fn open(role: &'static str, level: Level, screen: Screen) -> Logger {
     let (pid, journal) = (std::process::id(), under_systemd());
     let header = move |stamp: &dyn ThreadSafeTimestampFn<Output = io::Result<()>>,

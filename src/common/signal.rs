@@ -95,7 +95,7 @@ impl Signals {
     }
 
     /// The next signal, if one is there.
-    pub fn next(&mut self) -> Option<Received> {
+    pub fn receive(&mut self) -> Option<Received> {
         let info = self.0.read_signal().ok()??;
         let signal = i32::try_from(info.ssi_signo).ok()?;
         let ending = Ending::ALL.into_iter().find(|ending| ending.signal() as i32 == signal);

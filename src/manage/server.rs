@@ -135,7 +135,7 @@ impl Server {
     }
 
     fn take_signals(&mut self, turns: &mut Turns, now: Millis) {
-        while let Some(received) = self.signals.next() {
+        while let Some(received) = self.signals.receive() {
             match received {
                 Received::Child => self.tend_brood(now),
                 Received::Ending(ending, _) => match turns.endings.take(now) {
