@@ -2,122 +2,11 @@
 
 use super::*;
 use crate::common::limits::{ENDING_MAX_MS, GREETING_MAX_MS, RESTART_GRACE_MS, SILENCE_MAX_MS, STRIKES_MAX};
-use crate::common::message::{Alive, Hello, Numbers, Query, Range, Request, Role, Signal, Speed, Stage, Version};
-use crate::divisors::Search;
+use crate::common::message::{Alive, Hello, Numbers, Query, Range, Request, Role, Signal, Stage, Version};
 
-/// A manage, the time, and what it has said to whom.
-struct World {
-    state: State,
-    now: Millis,
-    said: Vec<(Peer, Message)>,
-    records: Vec<Record>,
-    closed: Vec<Peer>,
-}
+mod world;
 
-const POLICY: Policy = Policy { seconds: 15.0, recheck_percent: 0.0, recheck_key: 1 };
-
-impl World {
-    fn new(last: u64, policy: Policy) -> Self {
-        Self::restored(last, policy, Restored { next_lease: 1, ..Restored::default() })
-    }
-
-    fn restored(last: u64, policy: Policy, restored: Restored) -> Self {
-        let settings = Settings { method: Method::Trial, first: 1, last: Some(last) };
-        let identity = Identity { host: "here".to_owned(), listen: "127.0.0.1:1".to_owned(), ledger: "l".to_owned() };
-        let state = State::new(settings, policy, identity, restored, Millis(0)).unwrap();
-        Self { state, now: Millis(0), said: Vec::new(), records: Vec::new(), closed: Vec::new() }
-    }
-
-    fn handle(&mut self, event: Event) {
-        self.state.handle(event, self.now);
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        while self.state.has_proofs() {
-            self.state.prove(1_000_000, self.now);
-        }
-        for action in self.state.settle() {
-            match action {
-                Action::Send(peer, message) => self.said.push((peer, message)),
-                Action::Close(peer) => self.closed.push(peer),
-                Action::Record(record) => self.records.push(record),
-                Action::SignalSelf(_) | Action::Log(..) => {}
-            }
-        }
-    }
-
-    fn say(&mut self, peer: Peer, message: impl Into<Message>) {
-        self.handle(Event::Said(peer, message.into()));
-    }
-
-    fn tick(&mut self, ms: u64) {
-        self.now = self.now.after(ms);
-        self.handle(Event::Tick);
-    }
-
-    /// A compute connects as `peer`, says its speed, and asks for a range.
-    fn compute(&mut self, peer: Peer, host: &str) {
-        self.greet(peer, host, Role::Compute);
-        self.say(peer, Speed { operations: 1_000_000, nanoseconds: 1_000_000_000 });
-        self.say(peer, Request {});
-    }
-
-    fn greet(&mut self, peer: Peer, host: &str, role: Role) {
-        self.handle(Event::Opened(peer));
-        let (host, pid, instance) = (Some(host.to_owned()), Some(peer as u32), Some(Instance(peer % 100)));
-        self.say(peer, Hello { version: Version, role, host, pid, instance, kernel: None });
-    }
-
-    /// The latest range that `peer` was given.
-    fn range(&self, peer: Peer) -> Option<Range> {
-        self.said.iter().rev().find_map(|(to, message)| match message {
-            Message::Range(range) if *to == peer => Some(range.clone()),
-            _ => None,
-        })
-    }
-
-    fn last_said(&self, peer: Peer) -> &Message {
-        &self.said.iter().rev().find(|(to, _)| *to == peer).expect("nothing was said").1
-    }
-
-    fn refusals(&self, peer: Peer) -> Vec<Code> {
-        let code = |(to, message): &(Peer, Message)| match message {
-            Message::Refused(refused) if *to == peer => Some(refused.code),
-            Message::Error(error) if *to == peer => Some(error.code),
-            _ => None,
-        };
-        self.said.iter().filter_map(code).collect()
-    }
-
-    fn finish(&mut self, peer: Peer) {
-        let range = self.range(peer).expect("no range");
-        self.say(peer, truth(&range, range.last));
-        self.say(peer, Request {});
-    }
-
-    fn stage(&self, instance: u64) -> Stage {
-        self.state.roster.stage(self.state.roster.get(Instance(instance)).unwrap())
-    }
-}
-
-/// The right result for the part of `range` up to `last`.
-fn truth(range: &Range, last: u64) -> Found {
-    let mut search = Search::new(Method::Sieve, range.first, last);
-    while !search.finished() {
-        search.step(1_000_000);
-    }
-    let tally = search.tally();
-    Found {
-        lease: range.lease,
-        first: range.first,
-        last,
-        tested: tally.tested,
-        sum: tally.sum,
-        nanoseconds: 1_000_000_000,
-        perfect: Numbers(tally.perfect.to_vec()),
-    }
-}
+use world::{POLICY, World, truth};
 
 #[test]
 fn a_search_is_done_by_two_computes() {
@@ -204,10 +93,13 @@ fn a_part_is_taken_and_the_rest_goes_to_another() {
     assert_eq!(world.range(2).unwrap().first, 11);
 }
 
+/// Makes a right result wrong.
+type Spoil = fn(&mut Found);
+
 #[test]
 fn wrong_results_are_refused_and_nothing_is_recorded() {
     let mut world = World::new(1_000_000, POLICY);
-    let spoil: [(fn(&mut Found), Code); 5] = [
+    let spoil: [(Spoil, Code); 5] = [
         (|f| f.sum += 1, Code::WrongSum),
         (|f| f.tested -= 1, Code::WrongCount),
         (|f| f.first += 1, Code::WrongRange),
