@@ -1,0 +1,48 @@
+# What there is: make, or make help.
+
+CARGO    = cargo
+PREFIX   = /usr/local
+DESTDIR  =
+PROGRAMS = manage compute report
+MANUALS  = $(wildcard doc/*.1)
+RELEASE  = $(or $(CARGO_TARGET_DIR),target)/release
+BIN      = $(DESTDIR)$(PREFIX)/bin
+MAN      = $(DESTDIR)$(PREFIX)/share/man/man1
+
+.PHONY: help build run check bench doc install uninstall tarball clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+
+build: ## Build the programs, into target/release
+	$(CARGO) build --release --locked
+
+run: build ## Search 1 to 40,000,000 with two computes of this host, print the report
+	$(RELEASE)/manage --last 40000000 --computes 2 --ledger :memory: --listen 127.0.0.1:0
+
+check: ## Run all tests
+	.ci/needs
+	$(CARGO) test --release --locked
+
+bench: ## Measure the number theory and the XML reader
+	$(CARGO) bench --locked --bench divisors --bench xml
+
+doc: ## Check the man pages, build the documentation of the code
+	$(if $(MANUALS),mandoc -T lint -W warning $(MANUALS))
+	$(CARGO) doc --locked --no-deps
+
+install: ## Install programs and man pages below PREFIX (/usr/local), after make build
+	@test -x $(RELEASE)/manage || { echo 'there is nothing to install yet: make build' >&2; exit 1; }
+	install -d $(BIN) $(MAN)
+	install -m 755 $(PROGRAMS:%=$(RELEASE)/%) $(BIN)
+	$(if $(MANUALS),install -m 644 $(MANUALS) $(MAN))
+
+uninstall: ## Take away what install has installed
+	rm -f $(PROGRAMS:%=$(BIN)/%) $(MANUALS:doc/%=$(MAN)/%)
+
+tarball: ## Pack the last commit into one flat aliquot-VERSION.tar.bz2
+	./tarball.sh
+
+clean: ## Take away what was built
+	$(CARGO) clean
+	rm -f aliquot-*.tar.bz2
