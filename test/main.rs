@@ -1,5 +1,15 @@
 //! All integration tests, in one binary: a file a subject.
 
 mod divisors;
+mod ledger;
 mod tidy;
 mod xml;
+
+/// The seed of whatever a test draws by chance: new each time and printed, or that of `ALIQUOT_SEED`, to see a failure
+/// again.
+fn seed() -> u64 {
+    let seed =
+        std::env::var("ALIQUOT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("ALIQUOT_SEED={seed}");
+    seed
+}

@@ -156,3 +156,88 @@ impl AsFd for Conn {
         self.stream.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::common::net::Listener;
+    use crate::common::poll::Set;
+
+    /// A connection and its other end.
+    fn pair() -> (Conn, TcpStream) {
+        let listener = Listener::open("127.0.0.1:0").unwrap();
+        let other = TcpStream::connect(listener.address().unwrap()).unwrap();
+        let mut set = Set::new();
+        set.add(listener.as_fd(), Interest::Read);
+        set.wait(Duration::from_secs(10)).unwrap();
+        let (stream, _) = listener.accept().unwrap().unwrap();
+        (Conn::new(stream), other)
+    }
+
+    /// Waits for something to read, and reads it.
+    fn receive(conn: &mut Conn) -> Result<(), Broken> {
+        let mut set = Set::new();
+        set.add(conn.as_fd(), Interest::Read);
+        set.wait(Duration::from_secs(10)).unwrap();
+        conn.receive()
+    }
+
+    fn lines(conn: &mut Conn) -> Vec<String> {
+        std::iter::from_fn(|| conn.line().map(|line| String::from_utf8_lossy(line.unwrap()).into_owned())).collect()
+    }
+
+    #[test]
+    fn lines_come_whole_however_they_are_cut() {
+        let (mut conn, mut other) = pair();
+        other.write_all(b"one\ntwo\n\nthr").unwrap();
+        receive(&mut conn).unwrap();
+        assert_eq!(lines(&mut conn), ["one", "two", ""]);
+        for byte in b"ee\nf" {
+            other.write_all(&[*byte]).unwrap();
+            receive(&mut conn).unwrap();
+        }
+        assert_eq!(lines(&mut conn), ["three"]);
+        drop(other);
+        assert_eq!(receive(&mut conn), Err(Broken::Closed));
+        assert_eq!(lines(&mut conn), [""; 0], "half a line is none");
+    }
+
+    #[test]
+    fn a_line_has_its_longest_length() {
+        for (length, fits) in [(LINE_MAX_BYTES - 1, true), (LINE_MAX_BYTES, false)] {
+            let (mut conn, mut other) = pair();
+            let writer = std::thread::spawn(move || {
+                other.write_all(&vec![b'x'; length]).unwrap();
+                other.write_all(b"\n").unwrap();
+                other
+            });
+            let line = loop {
+                receive(&mut conn).unwrap();
+                if let Some(line) = conn.line() {
+                    break line.map(<[u8]>::len);
+                }
+            };
+            assert_eq!(line, if fits { Ok(length) } else { Err(TooLong) });
+            writer.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn output_for_one_who_does_not_read_is_bounded() {
+        let (mut conn, _other) = pair();
+        let chunk = vec![b'x'; LINE_MAX_BYTES];
+        let mut taken = 0;
+        while conn.send(&chunk).is_ok() {
+            conn.flush().unwrap();
+            taken += chunk.len();
+            assert!(taken < 1 << 30, "no bound");
+        }
+        assert!(taken >= OUTPUT_MAX_BYTES);
+        assert_eq!(conn.send(&chunk), Err(Broken::NotReading));
+        assert_eq!(conn.interest(), Interest::Both);
+    }
+}

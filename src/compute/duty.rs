@@ -215,3 +215,108 @@ impl Duty {
         self.actions.push(Action::Log(text.to_owned()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::message::{Accepted, Code, Numbers, Refused, Version};
+
+    const SPEED: Speed = Speed { operations: 5, nanoseconds: 7 };
+
+    fn welcome(method: Method) -> Event {
+        Event::Up(Welcome { version: Version, method, at: 9 })
+    }
+
+    fn range(lease: u64) -> Range {
+        Range { lease, first: 1, last: 10 }
+    }
+
+    fn found(lease: u64) -> Found {
+        Found { lease, first: 1, last: 10, tested: 10, sum: 66, nanoseconds: 1, perfect: Numbers(vec![6]) }
+    }
+
+    fn say(message: impl Into<Message>) -> Action {
+        Action::Send(message.into())
+    }
+
+    fn accepted(lease: u64) -> Event {
+        Event::Said(Accepted { lease }.into())
+    }
+
+    /// A compute that works on lease 1.
+    fn busy() -> Duty {
+        let mut duty = Duty::default();
+        assert_eq!(duty.handle(welcome(Method::Trial)), [Action::Time(Method::Trial, 9)]);
+        assert_eq!(duty.handle(Event::Timed(SPEED)), [say(SPEED), say(Request {})]);
+        let test = duty.handle(Event::Said(range(1).into()));
+        assert_eq!(test, [Action::Test(Method::Trial, range(1))]);
+        duty
+    }
+
+    #[test]
+    fn ranges_follow_each_other() {
+        let mut duty = busy();
+        let alive = Alive { lease: Some(1), tested: Some(4) };
+        assert_eq!(duty.handle(Event::Heartbeat(4)), [say(alive)]);
+        assert_eq!(duty.handle(Event::Finished(found(1))), [say(found(1)), say(Request {})]);
+        assert_eq!(duty.handle(accepted(1)), []);
+        assert_eq!(duty.handle(Event::Said(range(2).into())), [Action::Test(Method::Trial, range(2))]);
+    }
+
+    #[test]
+    fn work_goes_on_while_manage_is_away_and_is_handed_in_when_it_is_back() {
+        let mut duty = busy();
+        assert_eq!(duty.handle(Event::Down), []);
+        assert_eq!(duty.handle(Event::Finished(found(1))), []);
+        let owed = [say(SPEED), say(found(1)), say(Request {})];
+        assert_eq!(duty.handle(welcome(Method::Trial)), owed);
+        // Lost before it was answered: it is still owed.
+        duty.handle(Event::Down);
+        assert_eq!(duty.handle(welcome(Method::Trial)), owed);
+        duty.handle(accepted(1));
+        duty.handle(Event::Down);
+        assert_eq!(duty.handle(welcome(Method::Trial)), [say(SPEED), say(Request {})]);
+    }
+
+    #[test]
+    fn an_unfinished_range_is_claimed_again() {
+        let mut duty = busy();
+        duty.handle(Event::Down);
+        let claim = Alive { lease: Some(1), tested: Some(0) };
+        assert_eq!(duty.handle(welcome(Method::Trial)), [say(SPEED), say(claim)]);
+        let refused = Refused { lease: 1, code: Code::NotLeased, text: String::new() };
+        let actions = duty.handle(Event::Said(refused.into()));
+        assert_eq!(actions[1..], [Action::Abandon, say(Request {})]);
+    }
+
+    #[test]
+    fn another_method_is_another_search() {
+        let mut duty = busy();
+        duty.handle(Event::Down);
+        let actions = duty.handle(welcome(Method::Sieve));
+        assert!(
+            matches!(actions[..], [Action::Abandon, Action::Log(_), Action::Time(Method::Sieve, 9)]),
+            "{actions:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_tested_is_handed_in_before_leaving() {
+        let mut duty = busy();
+        assert_eq!(duty.handle(Event::Ending(Some(found(1)))), [say(found(1))]);
+        assert_eq!(duty.handle(Event::Said(range(2).into())), [], "no more work");
+        assert_eq!(duty.handle(accepted(1)), [Action::Leave]);
+    }
+
+    #[test]
+    fn who_has_nothing_or_nobody_to_hand_in_leaves_at_once() {
+        assert_eq!(busy().handle(Event::Ending(None)), [Action::Leave]);
+        assert_eq!(Duty::default().handle(Event::Ending(None)), [Action::Leave]);
+        let mut duty = busy();
+        duty.handle(Event::Down);
+        assert_eq!(duty.handle(Event::Ending(Some(found(1)))), [Action::Leave]);
+        let mut duty = busy();
+        duty.handle(Event::Ending(Some(found(1))));
+        assert_eq!(duty.handle(Event::Down), [Action::Leave]);
+    }
+}
