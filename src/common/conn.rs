@@ -109,6 +109,12 @@ impl Conn {
         Some(if end + 1 - begin > LINE_MAX_BYTES { Err(TooLong) } else { Ok(&self.input[begin..end]) })
     }
 
+    /// Forgets what has been read: nobody will take it.
+    pub fn discard_input(&mut self) {
+        self.input.clear();
+        (self.taken, self.scanned) = (0, 0);
+    }
+
     /// Queues bytes for the other side; `flush` writes them.
     ///
     /// # Errors

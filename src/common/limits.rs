@@ -78,10 +78,10 @@ pub const TAIL_SECONDS_MIN: f64 = 0.25;
 /// How long the timing loop of a compute runs: long enough for a rate within a few percent, short enough for nobody
 /// to notice.
 pub const TIMING_LOOP_MS: u64 = 250;
-/// How long a compute computes between two looks at its signals and sockets.
+/// How long a compute computes, and manage proves, between two looks at the signals and sockets.
 pub const SLICE_MS: u64 = 5;
-/// Divisions of a proof between two looks of manage at its sockets: about 5 ms.
-pub const PROOF_SLICE_DIVISIONS: u64 = 1_000_000;
+/// Divisions of a proof between two looks of manage at the clock: below 1 ms, as `SLICE_MS` bounds what they add up to.
+pub const PROOF_SLICE_DIVISIONS: u64 = 200_000;
 /// A signal that comes so long after the first one ends a program at once. A person who presses Ctrl-C again needs
 /// longer; what hangs up or shuts down sends several signals in less.
 pub const SECOND_SIGNAL_MS: u64 = 250;

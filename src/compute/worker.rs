@@ -33,6 +33,8 @@ pub struct Worker {
     /// Once it is told to end: when it leaves, whatever manage says.
     leave_by: Option<Millis>,
     leaving: bool,
+    /// Manage can't be reached, and the log knows.
+    away: bool,
     /// The first fault of the other side that can't be mended by trying again.
     alien: Option<String>,
     tend_at: Millis,
@@ -60,6 +62,7 @@ impl Worker {
             endings: Endings::default(),
             leave_by: None,
             leaving: false,
+            away: false,
             alien: None,
             tend_at: Millis(0),
         }
@@ -90,7 +93,7 @@ impl Worker {
             debug!(self.log, "standard input has ended");
             self.begin_ending(now);
         }
-        if (seen.monitor || self.tend_at <= now) && !self.endings.begun() {
+        if (seen.monitor || self.tend_at <= now) && self.leave_by.is_none() {
             self.tend_at = now.after(HEARTBEAT_MS);
             self.monitor.tend(&self.log, now);
         }
@@ -167,6 +170,7 @@ impl Worker {
         match news {
             News::Up(welcome) => {
                 info!(self.log, "manage is here, searching by {}", welcome.method);
+                self.away = false;
                 self.advise(Event::Up(welcome));
             }
             News::Said(message) => {
@@ -178,11 +182,21 @@ impl Worker {
                 self.advise(Event::Heartbeat(tested));
             }
             News::Down(cause, pause) => {
-                warn!(self.log, "manage is away: {cause}: trying again in {pause} ms");
+                self.note_absence(&cause, pause);
                 self.advise(Event::Down);
             }
             News::Alien(cause) => self.alien = Some(cause),
         }
+    }
+
+    /// One line when manage goes, not one for each attempt to find it again.
+    fn note_absence(&mut self, cause: &str, pause: u64) {
+        if self.away {
+            debug!(self.log, "manage is still away: {cause}: trying again in {pause} ms");
+        } else {
+            warn!(self.log, "manage is away: {cause}: trying until it is back");
+        }
+        self.away = true;
     }
 
     /// Does a slice of the work.

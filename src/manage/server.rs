@@ -10,11 +10,11 @@ use slog::{Level, Logger, debug, info, trace, warn};
 
 use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
-use crate::common::conn::Conn;
+use crate::common::conn::{Conn, TooLong};
 use crate::common::error::{Error as Failure, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{
-    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LINE_MAX_BYTES, LINGER_MAX_MS, PROOF_SLICE_DIVISIONS,
+    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LINE_MAX_BYTES, LINGER_MAX_MS, PROOF_SLICE_DIVISIONS, SLICE_MS,
 };
 use crate::common::message::{Code, Error, Message};
 use crate::common::net::{Listener, Stream};
@@ -27,11 +27,35 @@ use super::ledger::Ledger;
 use super::progress::Progress;
 use super::state::{Action, Event, Peer, Record, State};
 
-/// A connection, and until when it may linger if it is being closed.
+/// A connection.
 struct Connection {
     conn: Conn,
     from: SocketAddr,
+    /// It is being closed, and may linger until then so that what was said last arrives.
     closing: Option<Millis>,
+    /// Nothing more comes from it.
+    deaf: bool,
+}
+
+impl Connection {
+    /// What to poll for: a connection that nothing more comes from would be ready for reading for ever.
+    fn interest(&self) -> Interest {
+        if self.deaf { Interest::Write } else { self.conn.interest() }
+    }
+
+    /// Writes what is queued, and what is left to do to close it; false once it is of no more use.
+    fn sweep(&mut self, now: Millis) -> bool {
+        if self.conn.flush().is_err() {
+            return false;
+        }
+        let Some(until) = self.closing else { return true };
+        if self.conn.has_output() {
+            return now < until;
+        }
+        // Closing with unread input would take back what was said last: the other side closes first.
+        self.conn.stream().shut_down_sending();
+        !self.deaf && now < until
+    }
 }
 
 /// What the loop owns.
@@ -92,7 +116,8 @@ impl Server {
     fn is_over(&self, turns: &Turns) -> bool {
         let unsent = || turns.links.values().any(|link| link.conn.has_output());
         let now = clock::now();
-        turns.at_once || (self.state.is_over(now) && (self.brood.is_empty() || self.state.is_overdue(now)) && !unsent())
+        let gone = self.state.is_over(now) && self.brood.is_empty() && !unsent();
+        gone || turns.at_once || self.state.is_overdue(now)
     }
 
     fn turn(&mut self, turns: &mut Turns) -> Result<()> {
@@ -108,11 +133,19 @@ impl Server {
             self.state.handle(Event::Tick, now);
             self.tend_brood(now);
         }
-        self.state.prove(PROOF_SLICE_DIVISIONS, now);
+        self.prove(now);
         self.carry_out(turns, now)?;
         self.sweep(turns, now);
         self.progress.show(&self.state, &self.log, now);
         Ok(())
+    }
+
+    /// Works on proofs, for a moment.
+    fn prove(&mut self, now: Millis) {
+        let until = now.after(SLICE_MS);
+        while self.state.has_proofs() && clock::now() < until {
+            self.state.prove(PROOF_SLICE_DIVISIONS, now);
+        }
     }
 
     /// Waits for something to do; gives the connections that are ready.
@@ -124,7 +157,7 @@ impl Server {
             set.add(self.listener.as_fd(), Interest::Read);
         }
         let slots: Vec<_> =
-            turns.links.iter().map(|(peer, link)| (*peer, set.add(link.conn.as_fd(), link.conn.interest()))).collect();
+            turns.links.iter().map(|(peer, link)| (*peer, set.add(link.conn.as_fd(), link.interest()))).collect();
         let deadline = if self.state.has_proofs() { now } else { turns.next_tick.min(self.progress.due()) };
         set.wait(now.until(deadline)).map_err(|error| Failure::new(Status::Failed, "poll", error))?;
         Ok(slots
@@ -187,7 +220,7 @@ impl Server {
         let peer = turns.next_peer;
         turns.next_peer += 1;
         debug!(self.log, "connection {peer} from {from}");
-        turns.links.insert(peer, Connection { conn: Conn::new(stream), from, closing: None });
+        turns.links.insert(peer, Connection { conn: Conn::new(stream), from, closing: None, deaf: false });
         self.state.handle(Event::Opened(peer), now);
     }
 
@@ -195,28 +228,24 @@ impl Server {
     fn serve(&mut self, turns: &mut Turns, peer: Peer, ready: Ready, now: Millis) {
         let Some(link) = turns.links.get_mut(&peer) else { return };
         let received = if ready.readable { link.conn.receive() } else { Ok(()) };
-        while let Some(line) = link.conn.line() {
-            if link.closing.is_some() {
-                continue;
-            }
-            let event = match line {
-                Ok(line) => understand(peer, line),
-                Err(_) => Event::Garbled(
-                    peer,
-                    Error::new(Code::TooLong, format!("1:1: a line has {LINE_MAX_BYTES} bytes at most")),
-                ),
-            };
+        while link.closing.is_none()
+            && let Some(line) = link.conn.line()
+        {
+            let event = understand(peer, line);
             trace!(self.log, "{event:?}");
-            let broken = matches!(event, Event::Garbled(..));
-            self.state.handle(event, now);
-            if broken {
+            if matches!(event, Event::Garbled(..)) {
                 link.closing = Some(now.after(LINGER_MAX_MS));
-                break;
             }
+            self.state.handle(event, now);
+        }
+        if link.closing.is_some() {
+            link.conn.discard_input();
         }
         if let Err(broken) = received {
             debug!(self.log, "connection {peer} from {}: {broken}", link.from);
-            turns.links.remove(&peer);
+            // Who has only ended its own half still gets what it has asked for.
+            link.deaf = true;
+            link.closing.get_or_insert(now.after(LINGER_MAX_MS));
             self.state.handle(Event::Gone(peer), now);
         }
     }
@@ -273,32 +302,22 @@ impl Server {
         }
     }
 
-    /// Writes what is queued, and drops connections that are gone or have lingered long enough.
+    /// Writes what is queued, and drops the connections that are of no more use.
     fn sweep(&mut self, turns: &mut Turns, now: Millis) {
-        let mut gone = Vec::new();
-        for (peer, link) in &mut turns.links {
-            if let Err(broken) = link.conn.flush() {
-                debug!(self.log, "connection {peer} from {}: {broken}", link.from);
-                gone.push(*peer);
-            } else if let Some(until) = link.closing {
-                // What was said last must arrive: closing with unread input would take it back.
-                if !link.conn.has_output() {
-                    link.conn.stream().shut_down_sending();
-                }
-                if until <= now {
-                    gone.push(*peer);
-                }
-            }
-        }
-        for peer in gone {
-            turns.links.remove(&peer);
+        let over = turns.links.extract_if(.., |_, link| !link.sweep(now));
+        for (peer, link) in over {
+            debug!(self.log, "connection {peer} from {} is closed", link.from);
             self.state.handle(Event::Gone(peer), now);
         }
     }
 }
 
 /// A line as an event.
-fn understand(peer: Peer, line: &[u8]) -> Event {
+fn understand(peer: Peer, line: std::result::Result<&[u8], TooLong>) -> Event {
+    let Ok(line) = line else {
+        let text = format!("1:1: a line has {LINE_MAX_BYTES} bytes at most");
+        return Event::Garbled(peer, Error::new(Code::TooLong, text));
+    };
     match Message::read(line) {
         Ok(message) => Event::Said(peer, message),
         Err(malformed) => Event::Garbled(peer, malformed.into()),
