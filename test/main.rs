@@ -3,6 +3,7 @@
 
 mod divisors;
 mod ledger;
+mod manual;
 mod schema;
 mod tidy;
 mod xml;
