@@ -89,14 +89,18 @@ impl<T> Prover<T> {
     }
 }
 
-/// The operations that a proof of the range `first` to `last` may cost: 1 % of the range's own work, and what nobody
-/// notices in any case.
+/// The divisions that a proof of the range `first` to `last` may cost: 1 % of the time of the range's own work, and what
+/// nobody notices in any case.
 #[must_use]
 pub fn affordable(method: Method, first: u64, last: u64) -> f64 {
-    // A division of the closed form takes about as long as this many operations of either method.
-    const OPERATIONS_A_DIVISION: f64 = 16.0;
+    /// 50 ms, in slices that the loop of manage doesn't feel.
     const UNNOTICED: f64 = 2e7;
-    (operations(method, first, last) * 0.01 / OPERATIONS_A_DIVISION).max(UNNOTICED)
+    // Measured by `cargo bench --bench divisors`: a division takes 2 to 2.5 ns.
+    let operations_a_division = match method {
+        Method::Trial => 45.0,
+        Method::Sieve => 2.0,
+    };
+    (operations(method, first, last) * 0.01 / operations_a_division).max(UNNOTICED)
 }
 
 #[cfg(test)]

@@ -34,26 +34,43 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) | Err(Stop::Ended) => Status::Done.into(),
         Err(Stop::Failed(error)) => {
-            // A reader who has gone away leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "report: {error}");
+            complain(&error);
             error.status().into()
         }
     }
 }
 
 fn run(options: &Options, address: &str, signals: &mut Signals) -> std::result::Result<(), Stop> {
+    let mut seen = false;
     loop {
-        let mut client = Client::connect(address, signals)?;
-        let report = client.query()?;
-        let read = print(options, &report)?;
-        if options.kill {
-            return client.end_search();
+        match show(options, address, signals) {
+            Ok(true) => seen = true,
+            Ok(false) => return Ok(()),
+            // Who watches wants to see it come back.
+            Err(Stop::Failed(error)) if seen && error.status() == Status::Unreachable => complain(&error),
+            Err(stop) => return Err(stop),
         }
-        let Some(seconds) = options.watch.filter(|_| read) else { return Ok(()) };
+        let Some(seconds) = options.watch else { return Ok(()) };
         if !pause(Duration::from_secs(seconds), signals)? {
             return Ok(());
         }
     }
+}
+
+/// Asks once and shows the answer; false if nobody reads it any more.
+fn show(options: &Options, address: &str, signals: &mut Signals) -> std::result::Result<bool, Stop> {
+    let mut client = Client::connect(address, signals)?;
+    let report = client.query()?;
+    let read = print(options, &report)?;
+    if options.kill {
+        client.end_search()?;
+    }
+    Ok(read)
+}
+
+/// Says on standard error what failed. A reader who has gone away leaves nobody to tell.
+fn complain(error: &Error) {
+    let _ = writeln!(io::stderr(), "report: {error}");
 }
 
 /// Prints a report; false if nobody reads it any more.
