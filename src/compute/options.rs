@@ -17,7 +17,7 @@ End one:                           Ctrl-C, or a signal: what is tested is handed
 End all of a search:               report -k"
 )]
 pub struct Options {
-    /// Where manage listens: HOST, HOST:PORT or [V6]:PORT
+    /// Where manage listens: HOST or HOST:PORT, an IPv6 address in brackets
     #[arg(value_name = "ADDR", env = "ALIQUOT_MANAGE", default_value = "127.0.0.1:8128")]
     pub manage: String,
 

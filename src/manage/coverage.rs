@@ -283,6 +283,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn the_partition_is_always_exact(steps in prop::collection::vec((0..4, 1u64..=60, 0u64..12), 1..200)) {
             let mut coverage = Coverage::new(WHOLE, []).unwrap();

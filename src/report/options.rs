@@ -12,7 +12,7 @@ use clap::Parser;
 Exit status: 0 shown, 69 manage can't be reached, 76 what answered is no manage of this version"
 )]
 pub struct Options {
-    /// Where manage listens: HOST, HOST:PORT or [V6]:PORT
+    /// Where manage listens: HOST or HOST:PORT, an IPv6 address in brackets
     #[arg(value_name = "ADDR", env = "ALIQUOT_MANAGE", default_value = "127.0.0.1:8128")]
     pub manage: String,
 

@@ -39,17 +39,9 @@ fn ends_by_nul(document: &[u8]) -> bool {
     document.iter().position(|&byte| byte == 0).is_some_and(|nul| dump(&document[..nul]).is_ok())
 }
 
-/// The seed of the generated documents: new at each run unless `ALIQUOT_SEED` says which.
-fn seed() -> u64 {
-    match std::env::var("ALIQUOT_SEED") {
-        Ok(seed) => seed.parse().expect("ALIQUOT_SEED is a number"),
-        Err(_) => fastrand::u64(..),
-    }
-}
-
 #[test]
 fn libxml2_takes_and_refuses_the_same_documents() {
-    let seed = seed();
+    let seed = crate::seed();
     let documents = documents(&mut Rng::with_seed(seed));
     let folder = tempfile::tempdir().unwrap();
     let refused = refused_by_xmllint(folder.path(), &documents);

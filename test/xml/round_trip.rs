@@ -108,6 +108,8 @@ fn carried(text: &str) -> String {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_the_writer_writes_the_reader_reads(node in element()) {
         let line = write_node(&node);
