@@ -2,7 +2,7 @@
 
 use super::{Peer, State};
 use crate::common::limits::HOST_MAX_BYTES;
-use crate::common::message::{Compute as ComputeLine, End, Numbers, Status};
+use crate::common::message::{Compute as ComputeLine, End, Numbers, Stage, Status};
 use crate::divisors::operations;
 use crate::manage::rate::Sample;
 use crate::manage::roster::Compute;
@@ -53,12 +53,13 @@ impl State {
     /// The computes as a report shows them.
     fn compute_line(&self, compute: &Compute) -> ComputeLine {
         let span = compute.lease.and_then(|number| self.leases.get(number)).map(|lease| lease.span);
+        let state = self.roster.stage(compute);
         ComputeLine {
             host: compute.host.clone(),
             pid: compute.pid,
-            state: self.roster.stage(compute),
+            state,
             ops_per_s: compute.pace.map_or(0, |pace| pace.operations_per_s() as u64),
-            rate_per_s: compute.rate as u64,
+            rate_per_s: if state == Stage::Lost { 0 } else { compute.rate as u64 },
             first: span.map(|span| span.first),
             last: span.map(|span| span.last),
             seen_ms: self.now.since(compute.seen),
