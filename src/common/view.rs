@@ -84,10 +84,8 @@ fn head(out: &mut String, s: &Status) {
         duration(s.uptime_s),
         s.ledger
     );
-    let of = s.last.map_or_else(String::new, |last| {
-        let whole = last - s.first + 1;
-        format!(" of {} ({})", grouped(whole), percent(s.tested, whole))
-    });
+    let of =
+        s.whole().map_or_else(String::new, |whole| format!(" of {} ({})", grouped(whole), percent(s.tested, whole)));
     let up_to = match (s.contiguous_to >= s.first, s.first) {
         (false, first) => format!("{} is still to be tested", grouped(first)),
         (true, 1) => format!("every number up to {}", grouped(s.contiguous_to)),

@@ -159,7 +159,7 @@ impl Wire {
                 }
                 Ok(Message::Error(error)) => {
                     let text = format!("{}: {}", error.code, error.text.escape_debug());
-                    if !matches!(error.code, Code::Silent | Code::Replaced | Code::Full) {
+                    if !matches!(error.code, Code::Silent | Code::Replaced) {
                         news.push(News::Alien(text.clone()));
                     }
                     return Err(text);

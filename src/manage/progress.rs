@@ -66,8 +66,8 @@ fn draw(bar: &ProgressBar, state: &State) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    if let Some(last) = status.last {
-        bar.set_length(last - status.first + 1);
+    if let Some(whole) = status.whole() {
+        bar.set_length(whole);
         bar.set_position(status.tested);
     }
     bar.set_message(line(&status, state.computes_here()));
@@ -77,8 +77,8 @@ fn draw(bar: &ProgressBar, state: &State) {
 /// `48.2 %   48,210,000,000 tested   3.94 M/s   3h 39m to go   2 computes   perfect 6  28`.
 fn line(status: &Status, computes: usize) -> String {
     let mut parts = Vec::new();
-    if let Some(last) = status.last {
-        parts.push(percent(status.tested, last - status.first + 1));
+    if let Some(whole) = status.whole() {
+        parts.push(percent(status.tested, whole));
     }
     parts.push(format!("{} tested", grouped(status.tested)));
     parts.push(format!("{}/s", scaled(status.rate_per_s)));

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use crate::common::clock::{self, Millis};
-use crate::common::conn::Conn;
+use crate::common::conn::{Broken, Conn};
 use crate::common::error::Error;
 use crate::common::exit::Status as Exit;
 use crate::common::limits::{CONNECT_MAX_MS, REPORT_MAX_MS};
@@ -41,6 +41,8 @@ pub struct Client<'s> {
     address: String,
     signals: &'s mut Signals,
     conn: Conn,
+    /// Why nothing more can come.
+    ended: Option<Broken>,
 }
 
 impl<'s> Client<'s> {
@@ -53,7 +55,7 @@ impl<'s> Client<'s> {
         for to in net::resolve(address)? {
             match open(to, signals) {
                 Ok(conn) => {
-                    let mut client = Self { address: address.to_owned(), signals, conn };
+                    let mut client = Self { address: address.to_owned(), signals, conn, ended: None };
                     client.greet()?;
                     return Ok(client);
                 }
@@ -122,7 +124,10 @@ impl<'s> Client<'s> {
                 }
                 Some(Ok(message)) => return Ok(message),
                 Some(Err(cause)) => return Err(self.alien(&cause).into()),
-                None => self.wait(deadline)?,
+                None => match &self.ended {
+                    Some(broken) => return Err(unreachable(&self.address, &broken.to_string()).into()),
+                    None => self.wait(deadline)?,
+                },
             }
         }
     }
@@ -130,7 +135,8 @@ impl<'s> Client<'s> {
     /// Waits for more to read, and writes what is to be written.
     fn wait(&mut self, deadline: Millis) -> std::result::Result<(), Stop> {
         let lost = |cause: String| unreachable(&self.address, &cause);
-        self.conn.flush().map_err(|broken| lost(broken.to_string()))?;
+        // One who has said no and closed can't be written to any more, but is still to be read.
+        let _ = self.conn.flush();
         let mut set = Set::new();
         let slot = set.add(self.conn.as_fd(), self.conn.interest());
         set.add(self.signals.as_fd(), Interest::Read);
@@ -144,7 +150,8 @@ impl<'s> Client<'s> {
             return Err(Stop::Ended);
         }
         if ready.readable {
-            self.conn.receive().map_err(|broken| lost(broken.to_string()))?;
+            // What was said before the end comes first.
+            self.ended = self.conn.receive().err();
         }
         Ok(())
     }

@@ -72,13 +72,9 @@ named! {
         NotPerfect = "not-perfect",
         /// The range is tested and in the ledger already.
         AlreadyDone = "already-done",
-        /// The host has sent too many wrong results.
-        StruckOut = "struck-out",
         /// Nothing was heard for too long.
         Silent = "silent",
         /// Another connection of the same compute has taken this one's place.
         Replaced = "replaced",
-        /// No more connections can be taken.
-        Full = "full",
     }
 }

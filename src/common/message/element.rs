@@ -86,14 +86,14 @@ impl Fields<'_> {
         match attributes.find(|(index, _)| self.taken >> index & 1 == 0) {
             None => Ok(()),
             Some((_, unknown)) => {
-                let text = format!("attribute {} is unknown here", unknown.name);
+                let text = format!("attribute {} is unknown here", xml::shortened(unknown.name));
                 Err(self.fault(Code::UnknownAttribute, unknown.offset, text))
             }
         }
     }
 
     pub(super) fn unknown_element(&self, name: &str) -> Malformed {
-        self.fault(Code::UnknownElement, 0, format!("element {name} is unknown"))
+        self.fault(Code::UnknownElement, 0, format!("element {} is unknown", xml::shortened(name)))
     }
 
     fn unknown_content(&self) -> Malformed {

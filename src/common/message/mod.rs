@@ -267,6 +267,14 @@ message! {
     End, Error,
 }
 
+impl Status {
+    /// How many candidates a bounded search has.
+    #[must_use]
+    pub fn whole(&self) -> Option<u64> {
+        self.last.map(|last| last.saturating_sub(self.first).saturating_add(1))
+    }
+}
+
 impl Error {
     /// An error message.
     pub fn new(code: Code, text: impl Into<String>) -> Self {

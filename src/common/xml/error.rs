@@ -213,8 +213,9 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// `name` as an error repeats it.
-pub(super) fn shortened(name: &str) -> Box<str> {
+/// `name` as an error repeats it: 40 characters of it at most, so that the error fits on a line.
+#[must_use]
+pub fn shortened(name: &str) -> Box<str> {
     match name.char_indices().nth(NAME_SHOWN_MAX) {
         Some((end, _)) => format!("{}…", &name[..end]).into(),
         None => name.into(),

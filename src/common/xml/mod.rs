@@ -40,6 +40,6 @@ mod reader;
 /// The other direction: elements onto a line.
 mod writer;
 
-pub use error::{Class, Error, ErrorKind, Position};
+pub use error::{Class, Error, ErrorKind, Position, shortened};
 pub use reader::{Attribute, Event, Reader};
 pub use writer::{Content, Element};

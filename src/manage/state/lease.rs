@@ -135,8 +135,11 @@ impl State {
     /// any of its range since.
     pub(super) fn claim(&mut self, instance: Instance, number: u64) -> bool {
         if let Some(lease) = self.leases.held.get_mut(&number) {
-            lease.unclaimed_until = None;
-            return lease.holder.instance == instance;
+            let own = lease.holder.instance == instance;
+            if own {
+                lease.unclaimed_until = None;
+            }
+            return own;
         }
         let Some(lease) = self.leases.lapsed.get(&number).filter(|lease| lease.holder.instance == instance) else {
             return false;

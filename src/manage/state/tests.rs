@@ -164,6 +164,21 @@ fn leases_outlive_a_restart_until_nobody_claims_them() {
 }
 
 #[test]
+fn a_stranger_does_not_keep_the_lease_of_a_lost_compute_alive() {
+    let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
+    let leased = Leased { lease: 7, span: Span { first: 1, last: 200 }, holder, recheck: false };
+    let mut world =
+        World::restored(1_000, POLICY, Restored { leases: vec![leased], next_lease: 8, ..Restored::default() });
+    world.compute(2, "b");
+    world.say(2, Alive { lease: Some(7), tested: Some(1) });
+    assert_eq!(world.refusals(2), [Code::NotLeased]);
+    world.tick(RESTART_GRACE_MS / 2);
+    world.say(2, Alive { lease: None, tested: None });
+    world.tick(RESTART_GRACE_MS / 2);
+    assert_eq!(world.records.last(), Some(&Record::Returned(7)));
+}
+
+#[test]
 fn a_ledger_that_contradicts_itself_is_refused() {
     let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
     let leased = Leased { lease: 7, span: Span { first: 50, last: 200 }, holder, recheck: false };
