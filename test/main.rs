@@ -1,10 +1,18 @@
 //! All integration tests, in one binary: a file a subject.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall panic")]
 
+mod support;
+
+mod compute;
 mod divisors;
+mod endings;
+mod hostile;
 mod ledger;
+mod manage;
 mod manual;
+mod report;
 mod schema;
+mod search;
 mod tidy;
 mod xml;
 

@@ -1,0 +1,170 @@
+//! What a compute does at its manage's side, and without it.
+
+use aliquot::common::message::{Accepted, Found, Message, Range};
+use nix::sys::signal::Signal;
+
+use crate::endings::deserted;
+use crate::support::{FakeManage, Member, Peer, Scene, number, until};
+
+#[test]
+fn a_count_starts_so_many() {
+    let scene = Scene::new();
+    let manage = scene.manage("--seconds 0.2 --ledger :memory:");
+    let several = scene.compute(&manage, "--count 3 --host node");
+    let computes = until("three computes that work", || {
+        let computes = scene.computes(&manage);
+        (computes.iter().filter(|compute| number(&compute["ranges"]) > 0).count() == 3).then_some(computes)
+    });
+    assert!(computes.iter().all(|compute| compute["host"] == "node"), "{computes:?}");
+    let mut children: Vec<_> = several.children().iter().map(|child| child.pid.as_raw() as u64).collect();
+    children.sort_unstable();
+    assert_eq!(computes.iter().map(|compute| number(&compute["pid"])).collect::<Vec<_>>(), children);
+    several.signal(Signal::SIGTERM);
+    assert_eq!(several.wait_gone(), 0);
+}
+
+#[test]
+fn auto_is_the_cores_that_it_may_use() {
+    let (scene, (_socket, address)) = (Scene::new(), deserted());
+    let compute = scene.start_through("taskset -c 0", "compute", &format!("{address} --count auto"));
+    compute.log.line("manage is away");
+    // One compute needs nobody above it: its only child is its monitor.
+    let monitor = compute.only_child();
+    assert_eq!(monitor.children(), []);
+    assert!(!compute.log.text().contains("started compute"));
+    compute.signal(Signal::SIGTERM);
+    assert_eq!(compute.wait_gone(), 0);
+}
+
+#[test]
+fn it_runs_at_low_priority() {
+    let (scene, (_socket, address)) = (Scene::new(), deserted());
+    let mine = Member::of(nix::unistd::getpid()).expect("this process lives").nice;
+    for (options, nice) in [("", 10), ("--nice 0", 0), ("--nice 5 --count 2", 5), ("--count 2", 10)] {
+        let compute = scene.start("compute", &format!("{address} {options}"));
+        compute.log.line("manage is away");
+        let members = compute.members();
+        let want = (mine + nice).min(19);
+        assert!(members.len() >= 2 && members.iter().all(|member| member.nice == want), "{options}: {members:?}");
+        compute.signal(Signal::SIGTERM);
+        assert_eq!(compute.wait_gone(), 0);
+    }
+}
+
+#[test]
+fn a_name_that_is_not_known_is_tried_again() {
+    let scene = Scene::new();
+    let compute = scene.start("compute", "nowhere.invalid:8128 -v");
+    compute.log.lines("away: address nowhere.invalid:8128: ", 3);
+    compute.signal(Signal::SIGTERM);
+    assert_eq!(compute.wait_gone(), 0);
+}
+
+#[test]
+fn what_is_no_manage_is_76() {
+    let answers = ["HTTP/1.1 400 Bad Request\r\n\r\n", "<welcome version='2' method='trial' at='1'/>\n", "\0\n"];
+    for (answer, options) in answers.iter().flat_map(|answer| [(answer, ""), (answer, "--count 2")]) {
+        let (scene, manage) = (Scene::new(), FakeManage::new());
+        let compute = scene.start("compute", &format!("{} {options}", manage.address));
+        manage.answer_all(answer);
+        assert_eq!(compute.wait_gone(), 76, "{answer:?} {options}");
+    }
+}
+
+/// A manage that speaks another version says so, and the compute says it to its user.
+#[test]
+fn another_version_is_76() {
+    let (scene, manage) = (Scene::new(), FakeManage::new());
+    let compute = scene.start("compute", &manage.address.to_string());
+    manage.answer_all("<error code='wrong-version'>1:8: attribute version is not 2, which is spoken here</error>\n");
+    assert_eq!(compute.wait_gone(), 76);
+    compute.log.line("attribute version is not 2, which is spoken here");
+}
+
+/// The next message that isn't a sign of life, which is answered.
+fn next(peer: &mut Peer) -> Message {
+    loop {
+        match peer.hear() {
+            Message::Alive(_) => peer.say("<alive/>"),
+            message => return message,
+        }
+    }
+}
+
+fn next_result(peer: &mut Peer) -> Found {
+    match next(peer) {
+        Message::Found(found) => found,
+        other => panic!("{other:?} instead of a result"),
+    }
+}
+
+#[test]
+fn a_result_is_held_until_it_is_answered() {
+    let (scene, manage) = (Scene::new(), FakeManage::new());
+    let compute = scene.start("compute", &manage.address.to_string());
+    let (mut peer, _control) = manage.welcome();
+    assert!(matches!(next(&mut peer), Message::Speed(_)));
+    assert!(matches!(next(&mut peer), Message::Request(_)));
+    peer.tell(Range { lease: 7, first: 1, last: 10_000 });
+    let found = next_result(&mut peer);
+    assert_eq!((found.lease, found.first, found.last, found.tested), (7, 1, 10_000, 10_000));
+    assert_eq!(found.perfect.0, [6, 28, 496, 8_128]);
+    for _ in 0..2 {
+        // Manage dies before it has answered, as often as it likes.
+        drop(peer);
+        peer = manage.welcome().0;
+        assert!(matches!(next(&mut peer), Message::Speed(_)), "the speed is known: no second timing loop");
+        assert_eq!(next_result(&mut peer), found);
+    }
+    peer.tell(Accepted { lease: 7 });
+    assert!(matches!(next(&mut peer), Message::Request(_)));
+    drop(peer);
+    peer = manage.welcome().0;
+    assert!(matches!(next(&mut peer), Message::Speed(_)));
+    assert!(matches!(next(&mut peer), Message::Request(_)), "what was answered isn't handed in again");
+    compute.signal(Signal::SIGTERM);
+    assert_eq!(compute.wait_gone(), 0);
+}
+
+#[test]
+fn it_computes_on_while_manage_is_away() {
+    let (scene, manage) = (Scene::new(), FakeManage::new());
+    let compute = scene.start("compute", &format!("{} -v", manage.address));
+    let (mut peer, _control) = manage.welcome();
+    assert!(matches!(next(&mut peer), Message::Speed(_)));
+    assert!(matches!(next(&mut peer), Message::Request(_)));
+    peer.tell(Range { lease: 1, first: 1, last: 5_000_000 });
+    compute.log.line("lease 1: 1 to 5000000");
+    drop(peer);
+    compute.log.line("manage is away");
+    // A connection that it gets while it works is told which lease it works on, or what has come of it.
+    let mut peer = manage.welcome().0;
+    assert!(matches!(next(&mut peer), Message::Speed(_)));
+    let found = next_result(&mut peer);
+    assert_eq!((found.lease, found.tested), (1, 5_000_000));
+    peer.tell(Accepted { lease: 1 });
+    compute.signal(Signal::SIGTERM);
+    assert_eq!(compute.wait_gone(), 0);
+}
+
+#[test]
+fn the_partial_result_of_an_ending_is_exact() {
+    let (scene, manage) = (Scene::new(), FakeManage::new());
+    let compute = scene.start("compute", &format!("{} -v", manage.address));
+    let (mut peer, _control) = manage.welcome();
+    assert!(matches!(next(&mut peer), Message::Speed(_)));
+    assert!(matches!(next(&mut peer), Message::Request(_)));
+    peer.tell(Range { lease: 3, first: 1_000, last: 1_000_000_000 });
+    until("some progress", || match peer.hear() {
+        Message::Alive(alive) if alive.tested > Some(0) => Some(()),
+        _ => None,
+    });
+    compute.signal(Signal::SIGTERM);
+    let found = next_result(&mut peer);
+    assert!(found.tested > 0 && found.last == found.first + found.tested - 1, "{found:?}");
+    let mut sum = aliquot::divisors::ClosedForm::new(found.first, found.last);
+    sum.step(u64::MAX);
+    assert_eq!(sum.result(), Some(found.sum));
+    peer.tell(Accepted { lease: 3 });
+    assert_eq!(compute.wait_gone(), 0);
+}

@@ -1,0 +1,214 @@
+//! What manage does with its ledger, its address, its own computes, and with computes that disagree.
+
+use std::fs;
+
+use aliquot::common::message::{Code, Numbers};
+use nix::sys::signal::{Signal, kill};
+
+use crate::support::{FakeCompute, Manage, SIGKILL, Scene, number, until};
+
+/// Runs a bounded search to its end in a scene.
+fn search_to_end(scene: &Scene, arguments: &str) {
+    let manage = scene.manage(&format!("{arguments} --seconds 0.1 --method sieve --computes 1"));
+    assert_eq!(manage.wait_gone(), 0);
+}
+
+/// What manage says when it refuses to start, after checking that it does so with `status`.
+#[track_caller]
+fn refusal(scene: &Scene, arguments: &str, status: i32) -> String {
+    let manage = scene.start("manage", arguments);
+    assert_eq!(manage.wait_gone(), status, "{}", manage.evidence());
+    manage.log.all()
+}
+
+#[test]
+fn a_search_goes_on_where_it_was() {
+    let scene = Scene::new();
+    let manage = scene.manage("--first 100 --last 20000 --seconds 1");
+    let mut compute = FakeCompute::connect(manage.address, "node", 10_000);
+    let range = compute.range();
+    let found = compute.compute(&range);
+    compute.hand_in(found.clone()).expect("it is right");
+    // At any instant, without a goodbye.
+    manage.signal(Signal::SIGKILL);
+    assert_eq!(manage.wait_gone(), SIGKILL);
+    let manage = scene.manage("--seconds 1");
+    let report = scene.report(&manage);
+    assert_eq!((number(&report["first"]), number(&report["last"])), (100, 20_000));
+    assert_eq!((number(&report["tested"]), number(&report["contiguous_to"])), (found.tested, found.last));
+    let mut compute = FakeCompute::connect(manage.address, "node", 10_000);
+    assert_eq!(compute.range().first, found.last + 1);
+}
+
+#[test]
+fn settings_that_contradict_the_ledger_are_refused() {
+    let scene = Scene::new();
+    search_to_end(&scene, "--first 10 --last 20000");
+    for (flag, has) in
+        [("--method trial", "--method sieve"), ("--first 9", "--first 10"), ("--last 19999", "--last 20000")]
+    {
+        let said = refusal(&scene, &format!("--listen 127.0.0.1:0 {flag}"), 2);
+        assert!(said.contains("search.db") && said.contains(has), "{flag}: {said}");
+    }
+    let said = refusal(&scene, "--listen 127.0.0.1:0 --ledger new.db --first 10 --last 9", 2);
+    assert!(said.contains("--last 9"), "{said}");
+    assert!(!scene.path("new.db").exists());
+    assert_eq!(scene.ledger().tested(), 19_991);
+}
+
+#[test]
+fn the_last_number_may_be_raised() {
+    let scene = Scene::new();
+    search_to_end(&scene, "--last 20000");
+    assert_eq!(scene.ledger().done(), [(1, 20_000)]);
+    search_to_end(&scene, "--last 50000");
+    assert_eq!(scene.ledger().done(), [(1, 50_000)]);
+    assert_eq!(scene.ledger().tested(), 50_000);
+    // Without the flag it is the ledger's: there is nothing left to do.
+    let manage = scene.start("manage", "--listen 127.0.0.1:0");
+    assert_eq!(manage.wait_gone(), 0);
+    assert!(manage.stdout.all().contains("TESTED   50,000 of 50,000 (100 %)"));
+}
+
+#[test]
+fn a_ledger_has_one_manage() {
+    let scene = Scene::new();
+    let manage = scene.manage("");
+    let said = refusal(&scene, "--listen 127.0.0.1:0", 74);
+    assert!(said.contains(&format!("ledger search.db: another manage holds it (pid {})", manage.pid())), "{said}");
+    assert_eq!(number(&scene.report(&manage)["tested"]), 0, "the first goes on");
+}
+
+#[test]
+fn what_is_no_ledger_stays_as_it_is() {
+    let scene = Scene::new();
+    let text = "six, twenty-eight, four hundred and ninety-six".repeat(100);
+    fs::write(scene.path("notes.txt"), &text).expect("it can be written");
+    let other = scene.path("other.db");
+    rusqlite::Connection::open(&other).and_then(|db| db.execute_batch("CREATE TABLE cake (n)")).expect("a database");
+    for name in ["notes.txt", "other.db"] {
+        let before = fs::read(scene.path(name)).expect("it is there");
+        let said = refusal(&scene, &format!("--listen 127.0.0.1:0 --ledger {name}"), 74);
+        assert!(said.contains(&format!("ledger {name}: this file is not a ledger of manage")), "{said}");
+        assert_eq!(fs::read(scene.path(name)).expect("it is still there"), before);
+    }
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_74() {
+    let scene = Scene::new();
+    // In /proc nobody makes files, root included.
+    for path in ["missing/search.db", "/proc/search.db"] {
+        let said = refusal(&scene, &format!("--listen 127.0.0.1:0 --ledger {path}"), 74);
+        assert!(said.contains(&format!("ledger {path}: ")), "{said}");
+    }
+}
+
+#[test]
+fn a_port_has_one_listener() {
+    let scene = Scene::new();
+    let manage = scene.manage("--ledger :memory:");
+    let said = refusal(&scene, &format!("--listen {} --ledger other.db", manage.address), 1);
+    assert!(said.contains(&format!("listen {}: ", manage.address)), "{said}");
+    assert!(!scene.path("other.db").exists(), "no ledger is made for a search that doesn't begin");
+}
+
+#[test]
+fn beyond_loopback_it_has_to_be_told_so() {
+    let scene = Scene::new();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let said = refusal(&scene, &format!("--listen {address} --ledger :memory:"), 2);
+        assert!(said.contains(address) && said.contains("--insecure"), "{said}");
+    }
+    let manage = scene.manage_at("0.0.0.0:0", "--insecure --ledger :memory:");
+    manage.log.line("--insecure: anybody who can connect");
+}
+
+#[test]
+fn memory_leaves_no_file() {
+    let scene = Scene::new();
+    search_to_end(&scene, "--ledger :memory: --last 20000");
+    let left: Vec<_> = fs::read_dir(scene.path("")).expect("the directory is there").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_compute_that_dies_is_started_again() {
+    let scene = Scene::new();
+    let manage = scene.manage("--seconds 1000 --computes 2");
+    let two = || <[_; 2]>::try_from(manage.children()).ok();
+    let before = until("two computes", two);
+    kill(before[0].pid, Signal::SIGKILL).expect("it lives");
+    let after = until("another in its place", || two().filter(|after| after.iter().all(|c| c.pid != before[0].pid)));
+    assert!(after.iter().any(|compute| compute.pid == before[1].pid), "the other one has stayed");
+    manage.log.line(&format!("compute pid {} died", before[0].pid));
+    until("three known computes, one of them lost", || {
+        let computes = scene.computes(&manage);
+        let lost = computes.iter().filter(|compute| compute["state"] == "lost").count();
+        (computes.len() - lost == 2).then_some(())
+    });
+}
+
+#[test]
+fn every_range_can_be_checked_by_a_second_compute() {
+    let scene = Scene::new();
+    let manage = scene.manage("--last 3000000 --seconds 0.1 --recheck 100");
+    let computes = ["one", "two"].map(|host| scene.compute(&manage, &format!("--host {host}")));
+    assert_eq!(manage.wait_gone(), 0);
+    for compute in computes {
+        assert_eq!(compute.wait_gone(), 0);
+    }
+    let ledger = scene.ledger();
+    assert_eq!(ledger.tested(), 3_000_000);
+    assert!(
+        ledger.rechecks().iter().all(|recheck| recheck.as_deref() == Some("agreed")),
+        "{}",
+        ledger.dump(&["range"])
+    );
+    assert_eq!(ledger.perfect(), [6, 28, 496, 8_128]);
+}
+
+/// A compute that hides what it finds: its sums are right, so only a second compute can tell.
+fn hide_a_hit(manage: &Manage) -> FakeCompute {
+    let mut liar = FakeCompute::connect(manage.address, "liar", 10_000);
+    let range = liar.range();
+    let mut found = liar.compute(&range);
+    assert_ne!(found.perfect, Numbers::default(), "the first range has perfect numbers");
+    found.perfect = Numbers::default();
+    assert_eq!(liar.hand_in(found), Ok(()));
+    liar
+}
+
+#[test]
+fn a_hidden_hit_is_found_by_a_second_compute() {
+    let scene = Scene::new();
+    let manage = scene.manage("--last 1000000 --seconds 0.1 --recheck 100");
+    drop(hide_a_hit(&manage));
+    let _computes = ["one", "two"].map(|host| scene.compute(&manage, &format!("--host {host}")));
+    assert_eq!(manage.wait_gone(), 0);
+    manage.log.line("disagree: the range is free again");
+    let report = manage.stdout.all();
+    let liar = report.lines().find(|line| line.starts_with("liar ")).expect("it is still known");
+    assert!(liar.ends_with(" 1"), "one strike: {liar}");
+    assert_eq!(scene.ledger().tested(), 1_000_000);
+    assert_eq!(scene.ledger().perfect(), [6, 28, 496, 8_128]);
+}
+
+/// The compute is back after a restart, and goes on with what it had.
+#[test]
+fn leases_outlive_manage() {
+    let scene = Scene::new();
+    let manage = scene.manage("--seconds 1");
+    let mut compute = FakeCompute::connect(manage.address, "node", 10_000);
+    let range = compute.range();
+    manage.signal(Signal::SIGKILL);
+    assert_eq!(manage.wait_gone(), SIGKILL);
+    let manage = scene.manage_again(&manage, "--seconds 1");
+    let mut other = FakeCompute::connect(manage.address, "other", 10_000);
+    assert!(other.range().first > range.last, "the range is still the first one's");
+    let mut compute = FakeCompute::connect_as(manage.address, compute.hello.clone(), 10_000);
+    assert!(compute.claim(range.lease));
+    let found = compute.compute(&range);
+    assert_eq!(compute.hand_in(found.clone()), Ok(()));
+    assert_eq!(compute.hand_in(found).expect_err("it counts once").0, Code::AlreadyDone);
+}

@@ -1,0 +1,41 @@
+//! What the tests of the programs stand on: real processes in a directory of their own, and peers that speak the
+//! protocol by hand.
+//!
+//! A [`Scene`] starts programs and ends every one of them, however its test ends; if that is by a failure, it prints
+//! what each of them was called with and has said. Nothing here sleeps until something is probably ready: it waits for
+//! what shows it, and [`PATIENCE`] only keeps a broken program from hanging the suite.
+
+mod fake;
+mod family;
+mod ledger;
+mod output;
+mod peer;
+mod process;
+mod scene;
+
+use std::time::{Duration, Instant};
+
+pub use fake::{FakeCompute, FakeManage};
+pub use family::Member;
+pub use ledger::Ledger;
+pub use peer::Peer;
+pub use process::{Process, SIGKILL};
+pub use scene::{Manage, Scene, number};
+
+/// How long a test waits for what must happen. Far longer than it ever takes: it bounds a failure, it measures nothing.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// When there is none within [`PATIENCE`].
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,156 @@
+//! A directory and the programs that run in it.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::thread::panicking;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::ledger::Ledger;
+use super::process::Process;
+
+/// What one test plays in. When it goes, so does all that was started in it.
+pub struct Scene {
+    directory: TempDir,
+    started: RefCell<Vec<Rc<Process>>>,
+}
+
+/// A manage that listens.
+pub struct Manage {
+    process: Rc<Process>,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Deref for Manage {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Scene {
+    /// An empty directory.
+    pub fn new() -> Self {
+        let _ = nix::sys::prctl::set_child_subreaper(true);
+        let directory = TempDir::with_prefix("aliquot-").expect("a directory can be made");
+        Self { directory, started: RefCell::default() }
+    }
+
+    /// The path of `name` in the directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Starts one of the programs in the directory; `arguments` are separated by spaces.
+    pub fn start(&self, program: &str, arguments: &str) -> Rc<Process> {
+        self.run(Command::new(executable(program)), arguments)
+    }
+
+    /// Starts one of the programs through another command, such as `taskset -c 0`.
+    pub fn start_through(&self, wrapper: &str, program: &str, arguments: &str) -> Rc<Process> {
+        let mut words = wrapper.split_whitespace();
+        let mut command = Command::new(words.next().expect("a wrapper has a name"));
+        command.args(words).arg(executable(program));
+        self.run(command, arguments)
+    }
+
+    fn run(&self, mut command: Command, arguments: &str) -> Rc<Process> {
+        command.args(arguments.split_whitespace()).current_dir(self.directory.path());
+        command.env_remove("ALIQUOT_MANAGE").env_remove("JOURNAL_STREAM");
+        let process = Rc::new(Process::start(command));
+        self.started.borrow_mut().push(Rc::clone(&process));
+        process
+    }
+
+    /// Starts manage on a free port with the ledger `search.db`, and waits until it listens.
+    pub fn manage(&self, arguments: &str) -> Manage {
+        self.manage_at("127.0.0.1:0", arguments)
+    }
+
+    /// Starts manage where a former one has listened.
+    pub fn manage_again(&self, former: &Manage, arguments: &str) -> Manage {
+        self.manage_at(&former.address.to_string(), arguments)
+    }
+
+    /// Starts manage at `listen`, and waits until it listens.
+    pub fn manage_at(&self, listen: &str, arguments: &str) -> Manage {
+        let process = self.start("manage", &format!("--listen {listen} {arguments}"));
+        let line = process.log.line("listening on ");
+        let address = line.rsplit(' ').next().and_then(|address| address.parse().ok());
+        Manage { process, address: address.expect("an address") }
+    }
+
+    /// Starts a compute of `manage`; it isn't connected yet when this returns.
+    pub fn compute(&self, manage: &Manage, arguments: &str) -> Rc<Process> {
+        self.start("compute", &format!("{} {arguments}", manage.address))
+    }
+
+    /// Starts a compute of `manage` with the name `host`, and waits until it has tested something of its range.
+    pub fn busy_compute(&self, manage: &Manage, host: &str) -> Rc<Process> {
+        let compute = self.compute(manage, &format!("--host {host}"));
+        super::until("a busy compute", || {
+            self.computes(manage).into_iter().find(|c| c["host"] == host && is_at_work(c))
+        });
+        compute
+    }
+
+    /// What `report --json` says.
+    pub fn report(&self, manage: &Manage) -> Value {
+        let report = self.start("report", &format!("{} --json", manage.address));
+        assert_eq!(report.wait(), 0);
+        self.started.borrow_mut().retain(|other| !Rc::ptr_eq(other, &report));
+        serde_json::from_str(&report.stdout.all()).expect("report --json prints JSON")
+    }
+
+    /// The computes of [`Self::report`].
+    pub fn computes(&self, manage: &Manage) -> Vec<Value> {
+        self.report(manage)["computes"].as_array().expect("an array").clone()
+    }
+
+    /// The ledger `search.db` as it is now. If manage runs, its state of the last quiet moment.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::copy_of(&self.path("search.db"))
+    }
+
+    fn end(&self) {
+        for process in self.started.borrow().iter() {
+            if panicking() {
+                eprintln!("{}", process.evidence());
+            }
+            process.destroy();
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// True if a compute in a report has tested something of its range.
+fn is_at_work(compute: &Value) -> bool {
+    compute["state"] == "busy" && compute["rate_per_s"].as_u64() > Some(0)
+}
+
+/// A number of a report, which may be a string there.
+pub fn number(value: &Value) -> u64 {
+    let text = value.as_str().and_then(|text| text.parse().ok());
+    text.or(value.as_u64()).unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn executable(program: &str) -> &'static Path {
+    Path::new(match program {
+        "manage" => env!("CARGO_BIN_EXE_manage"),
+        "compute" => env!("CARGO_BIN_EXE_compute"),
+        "report" => env!("CARGO_BIN_EXE_report"),
+        _ => panic!("no program {program}"),
+    })
+}
