@@ -161,6 +161,16 @@ fn a_line_has_a_longest_length() {
     town.end(&[]);
 }
 
+/// Who sends on without end after its error is passed over, too.
+#[test]
+fn a_line_without_end_harms_nobody() {
+    let town = Town::new();
+    let mut stream = TcpStream::connect(town.manage.address).expect("manage listens");
+    // Until manage closes the connection; it never takes all of it.
+    while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    town.end(&[]);
+}
+
 #[test]
 fn who_never_reads_is_dropped_alone() {
     let town = Town::new();
