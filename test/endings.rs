@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use aliquot::common::limits::OUTPUT_MAX_BYTES;
 use aliquot::common::message::Message;
 use nix::sys::signal::{Signal, kill};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{FakeCompute, FakeManage, Manage, Process, SIGKILL, Scene, number, until};
+use crate::support::{FakeCompute, FakeManage, Manage, Peer, Process, SIGKILL, Scene, number, until};
 
 /// A range of so many seconds isn't finished while a test runs: what is tested in the end is a part of it.
 const ENDLESS: &str = "--seconds 1000";
@@ -288,6 +289,24 @@ fn computes_that_stay_are_not_waited_for_without_end() {
     let manage = scene.manage(ENDLESS);
     let stubborn = FakeCompute::connect(manage.address, "stubborn", 1);
     let _control = stubborn.control(manage.address);
+    manage.signal(Signal::SIGTERM);
+    assert_eq!(manage.wait_gone(), 0);
+}
+
+#[test]
+fn a_peer_that_never_reads_does_not_keep_manage() {
+    let scene = Scene::new();
+    let manage = scene.manage(&format!("{ENDLESS} --computes 1"));
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4_096).expect("it may be small");
+    socket.connect(&manage.address.into()).expect("manage listens");
+    let mut deaf = Peer::over(socket.into());
+    deaf.say("<hello version='1' role='report'/>");
+    deaf.say("<query/>");
+    let answer: usize = (0..3).map(|_| deaf.line().map_or(0, |line| line.len())).sum();
+    // More than the sockets hold, less than what manage drops a peer for.
+    deaf.send("<query/>\n".repeat(OUTPUT_MAX_BYTES * 9 / 10 / answer).as_bytes());
+    manage.log.line("compute");
     manage.signal(Signal::SIGTERM);
     assert_eq!(manage.wait_gone(), 0);
 }
