@@ -194,6 +194,30 @@ fn a_hidden_hit_is_found_by_a_second_compute() {
     assert_eq!(scene.ledger().perfect(), [6, 28, 496, 8_128]);
 }
 
+/// A host that gets no more work is no second host to wait for.
+#[test]
+fn a_struck_host_keeps_nobody_waiting() {
+    let scene = Scene::new();
+    let manage = scene.manage("--last 300000 --seconds 0.1 --recheck 100");
+    let mut struck = FakeCompute::connect(manage.address, "struck", 10_000);
+    for _ in 0..3 {
+        let range = struck.range();
+        let mut found = struck.compute(&range);
+        found.sum += 1;
+        assert_eq!(struck.hand_in(found).expect_err("it is wrong").0, Code::WrongSum);
+    }
+    let mut watch = struck.control(manage.address);
+    let _computes = scene.compute(&manage, "--host sound --count 2");
+    until("the end", || {
+        struck.peer.say("<alive/>");
+        watch.say("<alive/>");
+        (watch.hear().name() == "signal").then_some(())
+    });
+    drop((struck, watch));
+    assert_eq!(manage.wait_gone(), 0);
+    assert_eq!(scene.ledger().tested(), 300_000);
+}
+
 /// The compute is back after a restart, and goes on with what it had.
 #[test]
 fn leases_outlive_manage() {

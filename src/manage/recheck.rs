@@ -6,7 +6,7 @@ use crate::common::limits::RECHECKS_LOOK_MAX;
 use crate::common::message::Found;
 
 use super::coverage::Span;
-use super::roster::Roster;
+use super::roster::{Compute, Roster};
 use super::state::{Holder, Policy};
 
 /// A done range that waits for a second compute, with what the first has found.
@@ -88,7 +88,8 @@ impl Rechecks {
         let choice = elsewhere.or_else(|| {
             let mut others = looked_at().filter(|due| due.holder.instance != asking.instance).peekable();
             others.peek()?;
-            let at_work = roster.iter().any(|(_, c)| c.data.is_some() && c.pace.is_some() && c.host != asking.host);
+            let may_work = |c: &Compute| c.data.is_some() && c.pace.is_some() && !roster.is_struck(&c.host);
+            let at_work = roster.iter().any(|(_, c)| c.host != asking.host && may_work(c));
             if at_work { None } else { others.next() }
         });
         choice.map(|due| due.span)
