@@ -5,7 +5,7 @@ use slog::{Logger, info};
 
 use crate::common::clock::Millis;
 use crate::common::limits::{PROGRESS_LOG_MAX_MS, PROGRESS_LOG_MIN_MS, PROGRESS_MS};
-use crate::common::log::{Screen, on_terminal};
+use crate::common::log::{Screen, on_terminal, under_systemd};
 use crate::common::message::Status;
 use crate::common::view::{duration, grouped, list, percent, scaled};
 
@@ -19,7 +19,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A line on the terminal, if standard error is one; log lines go around it.
+    /// A line on the terminal, if standard error is one; log lines go around it. Nothing in the journal of systemd,
+    /// which shall not fill with what report tells anybody who asks.
     #[must_use]
     pub fn open(screen: &Screen, now: Millis) -> Self {
         let bar = on_terminal().then(|| {
@@ -27,7 +28,11 @@ impl Progress {
             screen.attach(bar.clone());
             bar
         });
-        let first = if bar.is_some() { PROGRESS_MS } else { PROGRESS_LOG_MIN_MS };
+        let first = match bar {
+            Some(_) => PROGRESS_MS,
+            None if under_systemd() => u64::MAX,
+            None => PROGRESS_LOG_MIN_MS,
+        };
         Self { bar, started: now, next: now.after(first) }
     }
 
