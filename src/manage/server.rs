@@ -101,16 +101,21 @@ impl Server {
         self.progress.close();
         self.brood.destroy();
         if turns.report.is_none() {
-            info!(
-                self.log,
-                "ended: {} numbers are tested; to go on, start manage with this ledger again",
-                view::grouped(self.state.status().tested)
-            );
+            self.say_goodbye();
         }
         if turns.at_once {
             return Err(Failure::new(Status::Failed, "ending", "a second signal: ended at once"));
         }
         Ok(turns.report)
+    }
+
+    fn say_goodbye(&self) {
+        let status = self.state.status();
+        let next = match status.ledger.as_str() {
+            ":memory:" => "nothing is kept of them".to_owned(),
+            path => format!("to go on, start manage with --ledger {path} again"),
+        };
+        info!(self.log, "ended: {} numbers are tested; {next}", view::grouped(status.tested));
     }
 
     fn is_over(&self, turns: &Turns) -> bool {
