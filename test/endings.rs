@@ -296,17 +296,18 @@ fn computes_that_stay_are_not_waited_for_without_end() {
 #[test]
 fn a_peer_that_never_reads_does_not_keep_manage() {
     let scene = Scene::new();
-    let manage = scene.manage(&format!("{ENDLESS} --computes 1"));
+    let manage = scene.manage(ENDLESS);
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4_096).expect("it may be small");
     socket.connect(&manage.address.into()).expect("manage listens");
     let mut deaf = Peer::over(socket.into());
-    deaf.say("<hello version='1' role='report'/>");
-    deaf.say("<query/>");
-    let answer: usize = (0..3).map(|_| deaf.line().map_or(0, |line| line.len())).sum();
+    deaf.say("<hello version='1' role='report'/>\n<query/>");
+    let [_welcome, status, end] = [(); 3].map(|()| deaf.line().expect("an answer"));
     // More than the sockets hold, less than what manage drops a peer for.
-    deaf.send("<query/>\n".repeat(OUTPUT_MAX_BYTES * 9 / 10 / answer).as_bytes());
-    manage.log.line("compute");
+    let answer = status.len() + end.len();
+    deaf.send("<query/>\n".repeat(OUTPUT_MAX_BYTES * 3 / 4 / answer).as_bytes());
+    scene.report(&manage);
     manage.signal(Signal::SIGTERM);
     assert_eq!(manage.wait_gone(), 0);
+    assert!(!manage.log.all().contains("doesn't read"));
 }
