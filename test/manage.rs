@@ -2,7 +2,12 @@
 
 use std::fs;
 
-use aliquot::common::message::{Code, Numbers};
+use aliquot::common::clock::Millis;
+use aliquot::common::limits::RESTART_GRACE_MS;
+use aliquot::common::message::{Alive, Code, Instance, Numbers};
+use aliquot::divisors::Method;
+use aliquot::manage::coverage::Span;
+use aliquot::manage::state::{Event, Holder, Identity, Leased, Policy, Restored, Settings, State};
 use nix::sys::signal::{Signal, kill};
 
 use crate::support::{FakeCompute, Manage, SIGKILL, Scene, number, until};
@@ -235,4 +240,23 @@ fn leases_outlive_manage() {
     let found = compute.compute(&range);
     assert_eq!(compute.hand_in(found.clone()), Ok(()));
     assert_eq!(compute.hand_in(found).expect_err("it counts once").0, Code::AlreadyDone);
+}
+
+/// A claim by somebody else says nothing about who had the lease before the restart.
+#[test]
+fn a_foreign_claim_does_not_keep_a_lease() {
+    let holder = |instance| Holder { instance: Instance(instance), host: "node".to_owned(), pid: 1 };
+    let leased = Leased { lease: 1, span: Span { first: 1, last: 100 }, holder: holder(1), recheck: false };
+    let restored = Restored { leases: vec![leased], next_lease: 2, ..Restored::default() };
+    let settings = Settings { method: Method::Trial, first: 1, last: None };
+    let policy = Policy { seconds: 1.0, recheck_percent: 0.0, recheck_key: 0 };
+    let identity = Identity { host: String::new(), listen: String::new(), ledger: String::new() };
+    let mut state = State::new(settings, policy, identity, restored, Millis(0)).expect("it fits");
+    state.handle(Event::Opened(1), Millis(1));
+    state.handle(Event::Said(1, FakeCompute::hello("other", 2, Instance(2)).into()), Millis(1));
+    state.handle(Event::Said(1, Alive { lease: Some(1), tested: None }.into()), Millis(1));
+    state.handle(Event::Tick, Millis(RESTART_GRACE_MS - 1));
+    assert_eq!(state.status().leased, 100);
+    state.handle(Event::Tick, Millis(RESTART_GRACE_MS + 1));
+    assert_eq!(state.status().leased, 0);
 }
