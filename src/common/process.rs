@@ -95,6 +95,12 @@ pub fn signal(child: Pid, ending: Ending) {
     let _ = kill_pid(child, ending.signal());
 }
 
+/// True if `pid` is the parent of this process.
+#[must_use]
+pub fn is_parent(pid: i32) -> bool {
+    getppid().as_raw() == pid
+}
+
 /// Ends `child`, which must not have been reaped yet, with SIGKILL.
 pub fn destroy(child: Pid) {
     let _ = kill_pid(child, nix::sys::signal::SIGKILL);

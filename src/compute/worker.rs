@@ -13,6 +13,7 @@ use crate::common::exit::Status;
 use crate::common::limits::{HAND_IN_MAX_MS, HEARTBEAT_MS};
 use crate::common::message::Message;
 use crate::common::poll::{Interest, Ready, Set};
+use crate::common::process;
 use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
 
 use super::duty::{Action, Duty, Event};
@@ -114,7 +115,7 @@ impl Worker {
         let wire = self.wire.poll_for().map(|(fd, interest)| set.add(fd, interest));
         let lifeline = self.monitor.lifeline().map(|line| set.add(line.as_fd(), Interest::Read));
         let input = std::io::stdin();
-        let input = self.until_eof.then(|| set.add(input.as_fd(), Interest::Read));
+        let input = (self.until_eof && self.leave_by.is_none()).then(|| set.add(input.as_fd(), Interest::Read));
         let deadline = self.leave_by.unwrap_or(self.tend_at).min(self.wire.deadline());
         let timeout = if self.work.is_some() { Duration::ZERO } else { now.until(deadline) };
         set.wait(timeout).map_err(|error| Error::new(Status::Failed, "poll", error))?;
@@ -130,8 +131,9 @@ impl Worker {
             self.tend_at = now;
             return Ok(());
         };
-        // What the monitor passes on is the same wish, however late it comes.
-        if self.endings.begun() && self.monitor.is(sender) {
+        // What the monitor, or the parent of several, passes on is the same wish, however late it comes.
+        let passed_on = self.monitor.is(sender) || (self.until_eof && process::is_parent(sender));
+        if self.endings.begun() && passed_on {
             return Ok(());
         }
         match self.endings.take(now) {
@@ -151,7 +153,6 @@ impl Worker {
         if self.leave_by.is_some() {
             return;
         }
-        self.until_eof = false;
         self.leave_by = Some(now.after(HAND_IN_MAX_MS));
         let found = self.work.take().and_then(|work| work.found());
         if let Some(found) = &found {
