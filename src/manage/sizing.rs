@@ -53,11 +53,15 @@ impl Plan {
     ///
     /// Near the end of a bounded search a range is half of one compute's share of what is left (guided
     /// self-scheduling), so that all computes end at about the same time.
+    ///
+    /// However short the time, a range is worth twice its first candidate. Where that one candidate costs a pass over
+    /// all d ≤ √n, as many as share the pass come along nearly for nothing; alone, each would cost it again.
     #[must_use]
     pub fn range(&self, free: Span, pace: Pace, total: f64) -> Span {
         let left = self.last.map_or(f64::INFINITY, |last| operations(self.method, free.first, last));
         let seconds = self.seconds.min((left / total.max(pace.0) / 2.0).max(TAIL_SECONDS_MIN.min(self.seconds)));
-        Span { first: free.first, last: last_for(self.method, free.first, pace.0 * seconds, free.last) }
+        let budget = (pace.0 * seconds).max(2.0 * operations(self.method, free.first, free.first));
+        Span { first: free.first, last: last_for(self.method, free.first, budget, free.last) }
     }
 }
 
@@ -94,6 +98,23 @@ mod tests {
             assert!(ranges < 10_000);
         }
         assert!(ranges > 10, "{ranges} ranges");
+    }
+
+    #[test]
+    fn dividing_a_search_costs_at_most_as_much_again() {
+        for (method, bits) in Method::ALL.into_iter().flat_map(|method| [32, 50, 51, 62].map(|bits| (method, bits))) {
+            let whole = Span { first: 1 << bits, last: (1 << bits) + 3_000 };
+            let plan = Plan { method, seconds: 0.5, last: Some(whole.last) };
+            let pace = Pace::timed(100_000_000, 1_000_000_000).unwrap();
+            let (mut free, mut cost) = (whole, 0.0);
+            while free.first <= whole.last {
+                let range = plan.range(free, pace, 2.0 * pace.0);
+                cost += operations(method, range.first, range.last);
+                free.first = range.last + 1;
+            }
+            let ratio = cost / operations(method, whole.first, whole.last);
+            assert!(ratio < 2.0, "{method} 2^{bits}: {ratio}");
+        }
     }
 
     #[test]
