@@ -149,11 +149,11 @@ impl State {
         if proving || self.coverage.segment(span.first) != Some((span, Held::Free(Some(number)))) {
             return false;
         }
+        // Taken out first: what is given back for it may push the oldest lapsed lease out, which may be this one.
+        let Some(lease) = self.leases.lapsed.remove(&number) else { return false };
         self.give_back(instance);
         self.coverage.lease(span, number);
-        if let Some(lease) = self.leases.lapsed.remove(&number) {
-            self.leases.insert(number, lease);
-        }
+        self.leases.insert(number, lease);
         if let Some(compute) = self.roster.get_mut(instance) {
             compute.lease = Some(number);
         }
