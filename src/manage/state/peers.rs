@@ -114,8 +114,10 @@ impl State {
 
     /// A compute has connected, for the first time or again.
     fn seat_compute(&mut self, peer: Peer, instance: Instance, new: Compute) {
-        let (host, pid) = (new.host.clone(), new.pid);
+        let (host, pid, kernel) = (new.host.clone(), new.pid, new.kernel.clone());
         let compute = self.roster.admit(instance, new);
+        // The ledger, which knows it after a restart, doesn't keep this.
+        compute.kernel = kernel;
         let former = compute.data.replace(peer);
         compute.seen = self.now;
         self.waiting.remove(&instance);
@@ -130,7 +132,8 @@ impl State {
             return self.refuse(peer, Code::BadValue, "1:1: a speed of nothing");
         };
         if let Some(compute) = self.roster.get_mut(instance) {
-            compute.pace = Some(pace);
+            // Who connects again repeats its timing loop's; what its ranges have really taken since is worth more.
+            compute.pace.get_or_insert(pace);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::common::limits::{ENDING_MAX_MS, GREETING_MAX_MS, RESTART_GRACE_MS, SILENCE_MAX_MS, STRIKES_MAX};
-use crate::common::message::{Alive, Hello, Numbers, Query, Range, Request, Role, Signal, Stage, Version};
+use crate::common::message::{Alive, Hello, Numbers, Query, Range, Request, Role, Signal, Speed, Stage, Version};
 
 mod world;
 
@@ -321,4 +321,32 @@ fn a_compute_that_connects_again_takes_its_own_place() {
     world.say(101, Alive { lease: Some(range.lease), tested: Some(1) });
     assert_eq!(world.refusals(101), []);
     assert_eq!(world.state.computes_here(), 1);
+}
+
+#[test]
+fn a_compute_that_connects_again_keeps_its_pace_and_says_its_kernel() {
+    let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
+    let leased = Leased { lease: 7, span: Span { first: 1, last: 200 }, holder, recheck: false };
+    let mut world =
+        World::restored(1_000_000, POLICY, Restored { leases: vec![leased], next_lease: 8, ..Restored::default() });
+    let hello = |role| Hello {
+        version: Version,
+        role,
+        host: Some("a".to_owned()),
+        pid: Some(1),
+        instance: Some(Instance(1)),
+        kernel: Some("avx2".to_owned()),
+    };
+    world.handle(Event::Opened(1));
+    world.say(1, hello(Role::Compute));
+    assert_eq!(world.state.report().1[0].kernel.as_deref(), Some("avx2"));
+    let speed = Speed { operations: 1_000_000, nanoseconds: 1_000_000_000 };
+    world.say(1, speed.clone());
+    world.say(1, Found { nanoseconds: 1_000, ..truth(&Range { lease: 7, first: 1, last: 200 }, 200) });
+    let corrected = world.state.report().1[0].ops_per_s;
+    assert!(corrected > 1_000_000);
+    world.handle(Event::Opened(101));
+    world.say(101, hello(Role::Compute));
+    world.say(101, speed);
+    assert_eq!(world.state.report().1[0].ops_per_s, corrected);
 }
