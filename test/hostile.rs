@@ -135,6 +135,24 @@ fn lines_may_come_in_any_pieces() {
     town.end(&[]);
 }
 
+#[test]
+fn who_asks_a_lot_at_once_is_answered_in_turns() {
+    const QUESTIONS: usize = 500;
+    let town = Town::new();
+    let mut stream = TcpStream::connect(town.manage.address).unwrap();
+    stream.write_all(format!("{HELLO}{}", "<query/>\n".repeat(QUESTIONS)).as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut peer = Peer::over(stream);
+    assert!(matches!(peer.hear(), Message::Welcome(_)));
+    for _ in 0..QUESTIONS {
+        assert!(matches!(peer.hear(), Message::Status(_)));
+        assert!(matches!(peer.hear(), Message::Compute(_)));
+        assert!(matches!(peer.hear(), Message::End(_)));
+    }
+    assert_eq!(peer.line(), None);
+    town.end(&[]);
+}
+
 /// A line of `length` bytes, its LF included, that is well-formed and asks for nothing known.
 fn line_of(length: usize) -> Vec<u8> {
     let mut line = b"<query text='".to_vec();

@@ -25,6 +25,8 @@ pub const HOST_MAX_BYTES: usize = 255;
 pub const OUTPUT_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes that one connection may bring into one turn of the loop, so that none keeps the others waiting.
 pub const READ_TURN_MAX_BYTES: usize = 128 * 1024;
+/// Lines of one connection that one turn of the loop answers: a `query` of 8 bytes may be answered by a thousand lines.
+pub const LINES_TURN_MAX: usize = 16;
 /// Connections that one turn of the loop accepts.
 pub const ACCEPT_TURN_MAX: usize = 64;
 /// How long the kernel queues connections that are not yet accepted.

@@ -14,7 +14,8 @@ use crate::common::conn::{Conn, TooLong};
 use crate::common::error::{Error as Failure, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{
-    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LINE_MAX_BYTES, LINGER_MAX_MS, PROOF_SLICE_DIVISIONS, SLICE_MS,
+    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LINE_MAX_BYTES, LINES_TURN_MAX, LINGER_MAX_MS,
+    PROOF_SLICE_DIVISIONS, SLICE_MS,
 };
 use crate::common::message::{Code, Error, Message};
 use crate::common::net::{Listener, Stream};
@@ -35,9 +36,15 @@ struct Connection {
     closing: Option<Millis>,
     /// Nothing more comes from it.
     deaf: bool,
+    /// Lines of it wait for the next turn.
+    unheard: bool,
 }
 
 impl Connection {
+    fn new(stream: Stream, from: SocketAddr) -> Self {
+        Self { conn: Conn::new(stream), from, closing: None, deaf: false, unheard: false }
+    }
+
     /// What to poll for: a connection that nothing more comes from would be ready for reading for ever.
     fn interest(&self) -> Interest {
         if self.deaf { Interest::Write } else { self.conn.interest() }
@@ -163,12 +170,13 @@ impl Server {
         }
         let slots: Vec<_> =
             turns.links.iter().map(|(peer, link)| (*peer, set.add(link.conn.as_fd(), link.interest()))).collect();
-        let deadline = if self.state.has_proofs() { now } else { turns.next_tick.min(self.progress.due()) };
+        let busy = self.state.has_proofs() || turns.links.values().any(|link| link.unheard);
+        let deadline = if busy { now } else { turns.next_tick.min(self.progress.due()) };
         set.wait(now.until(deadline)).map_err(|error| Failure::new(Status::Failed, "poll", error))?;
         Ok(slots
             .into_iter()
             .map(|(peer, slot)| (peer, set.ready(slot)))
-            .filter(|(_, r)| r.readable || r.writable)
+            .filter(|(peer, r)| r.readable || r.writable || turns.links[peer].unheard)
             .collect())
     }
 
@@ -225,7 +233,7 @@ impl Server {
         let peer = turns.next_peer;
         turns.next_peer += 1;
         debug!(self.log, "connection {peer} from {from}");
-        turns.links.insert(peer, Connection { conn: Conn::new(stream), from, closing: None, deaf: false });
+        turns.links.insert(peer, Connection::new(stream, from));
         self.state.handle(Event::Opened(peer), now);
     }
 
@@ -233,9 +241,12 @@ impl Server {
     fn serve(&mut self, turns: &mut Turns, peer: Peer, ready: Ready, now: Millis) {
         let Some(link) = turns.links.get_mut(&peer) else { return };
         let received = if ready.readable { link.conn.receive() } else { Ok(()) };
+        let mut lines = 0;
         while link.closing.is_none()
+            && lines < LINES_TURN_MAX
             && let Some(line) = link.conn.line()
         {
+            lines += 1;
             let event = understand(peer, line);
             trace!(self.log, "{event:?}");
             if matches!(event, Event::Garbled(..)) {
@@ -245,6 +256,11 @@ impl Server {
         }
         if link.closing.is_some() {
             link.conn.discard_input();
+        }
+        link.unheard = lines == LINES_TURN_MAX && link.closing.is_none();
+        if link.unheard {
+            // If it has ended, it says so again when its last line is heard.
+            return;
         }
         if let Err(broken) = received {
             debug!(self.log, "connection {peer} from {}: {broken}", link.from);
