@@ -7,7 +7,7 @@ use std::thread;
 use aliquot::common::message::{
     Alive, Code, Found, Hello, Instance, Message, Numbers, Range, Request, Role, Speed, Version, Welcome,
 };
-use aliquot::divisors::{Method, Search};
+use aliquot::divisors::{Method, Search, operations};
 
 use super::peer::Peer;
 use super::until;
@@ -19,6 +19,7 @@ pub struct FakeCompute {
     /// What manage knows it by.
     pub hello: Hello,
     method: Method,
+    pace: u64,
 }
 
 impl FakeCompute {
@@ -41,7 +42,7 @@ impl FakeCompute {
         peer.tell(hello.clone());
         let Message::Welcome(Welcome { method, .. }) = peer.hear() else { panic!("no welcome") };
         peer.tell(Speed { operations: pace, nanoseconds: 1_000_000_000 });
-        Self { peer, hello, method }
+        Self { peer, hello, method, pace }
     }
 
     /// Opens a control connection beside the data connection.
@@ -86,9 +87,10 @@ impl FakeCompute {
         }
     }
 
-    /// The right result for `range`.
+    /// The right result for `range`, and the time that it takes at this compute's pace.
     pub fn compute(&self, range: &Range) -> Found {
-        honest(self.method, range)
+        let seconds = operations(self.method, range.first, range.last) / self.pace as f64;
+        Found { nanoseconds: (seconds * 1e9) as u64, ..honest(self.method, range) }
     }
 
     /// Hands a result in; `Ok` if it was accepted, else why it was refused.
@@ -141,7 +143,7 @@ fn honest(method: Method, range: &Range) -> Found {
         last: range.last,
         tested: tally.tested,
         sum: tally.sum,
-        nanoseconds: 1_000_000,
+        nanoseconds: 1,
         perfect: Numbers(tally.perfect.to_vec()),
     }
 }
