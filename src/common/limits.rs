@@ -71,6 +71,8 @@ pub const OPERATIONS_PER_S_MAX: f64 = 1e14;
 pub const RATE_WINDOW_MS: u64 = 60_000;
 /// What a range should take, unless `--seconds` says otherwise.
 pub const RANGE_SECONDS_DEFAULT: f64 = 15.0;
+/// How long manage waits for a ledger that another process has: one that only looks at it is done by then.
+pub const LEDGER_BUSY_MAX_MS: u64 = 250;
 /// Shortest and longest `--seconds`: below, talking would cost more than 1 %; above, a lost compute costs too much.
 pub const RANGE_SECONDS_MIN: f64 = 0.1;
 /// See `RANGE_SECONDS_MIN`.

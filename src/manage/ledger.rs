@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -13,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::common::clock::wall_seconds;
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::CANDIDATE_MAX;
+use crate::common::limits::{CANDIDATE_MAX, LEDGER_BUSY_MAX_MS};
 use crate::common::message::Instance;
 use crate::divisors::Method;
 
@@ -82,6 +83,8 @@ impl Ledger {
     /// Takes the file for this process, makes the tables if it is new; false if it is somebody else's file.
     fn prepare(&mut self) -> rusqlite::Result<bool> {
         let db = &self.connection;
+        // Who holds it holds it for long: a manage that waits hears no signal meanwhile.
+        db.busy_timeout(Duration::from_millis(LEDGER_BUSY_MAX_MS))?;
         // Set before anything is read: then no other process gets in for as long as this one lives.
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         let id: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
