@@ -26,7 +26,7 @@ pub struct Options {
     pub listen: String,
 
     /// The file that keeps the search; made if it isn't there, gone on with if it is; ":memory:" keeps nothing
-    #[arg(long, value_name = "FILE", default_value = "search.db")]
+    #[arg(long, value_name = "FILE", default_value = "search.db", value_parser = file)]
     pub ledger: String,
 
     /// First number to test [default: the ledger's, else 1]
@@ -91,7 +91,24 @@ fn computes(text: &str) -> std::result::Result<usize, String> {
     text.parse().ok().filter(|count| *count <= CHILDREN_MAX).ok_or_else(fault)
 }
 
+/// SQLite takes an empty name too, for a file that it removes at the end.
+fn file(text: &str) -> std::result::Result<String, String> {
+    if text.is_empty() { Err("not the name of a file".to_owned()) } else { Ok(text.to_owned()) }
+}
+
 fn between(text: &str, low: f64, high: f64) -> std::result::Result<f64, String> {
     let fault = || format!("not a number from {low} to {high}");
     text.parse().ok().filter(|value| (low..=high).contains(value)).ok_or_else(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_has_a_name() {
+        for (ledger, taken) in [("search.db", true), (":memory:", true), ("", false)] {
+            assert_eq!(Options::try_parse_from(["manage", "--ledger", ledger]).is_ok(), taken, "{ledger:?}");
+        }
+    }
 }
