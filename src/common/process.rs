@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::kill as kill_pid;
+use nix::sys::signal::{SigHandler, Signal, kill as kill_pid, signal as signal_action};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, getpid, getppid};
 
@@ -64,6 +64,13 @@ fn close_all_but(keep: &[BorrowedFd<'_>]) {
     }
 }
 
+/// Undoes a parent's `trap '' CHLD`, which exec(2) keeps: the system would then reap children itself, and nobody would
+/// learn how they ended.
+pub fn keep_ended_children() {
+    // SAFETY: the default disposition runs no code of this program.
+    let _ = unsafe { signal_action(Signal::SIGCHLD, SigHandler::SigDfl) };
+}
+
 /// Takes the end of `child` if it has ended; `None` while it lives.
 pub fn reap(child: Pid) -> Option<Ended> {
     match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
@@ -103,7 +110,7 @@ pub fn is_parent(pid: i32) -> bool {
 
 /// Ends `child`, which must not have been reaped yet, with SIGKILL.
 pub fn destroy(child: Pid) {
-    let _ = kill_pid(child, nix::sys::signal::SIGKILL);
+    let _ = kill_pid(child, Signal::SIGKILL);
 }
 
 /// This process's pid.

@@ -53,6 +53,7 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, log: &Logger) -> Result<()> {
     let address = net::with_port(&options.manage, SEARCH_PORT)?;
+    process::keep_ended_children();
     let signals = Signals::open()?;
     process::lower_priority(options.nice);
     if options.count > 1 {

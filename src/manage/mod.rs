@@ -61,6 +61,7 @@ pub fn main() -> ExitCode {
 
 fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
     let wanted = options.wanted()?;
+    process::keep_ended_children();
     let signals = Signals::open()?;
     process::raise_descriptor_limit();
     let address = net::with_port(&options.listen, SEARCH_PORT)?;
