@@ -2,8 +2,8 @@
 
 // --- XML and lines -----------------------------------------------------------------------------------------------
 
-/// Longest line of the protocol, its LF included. A status line with every attribute at its longest, every character escaped, is under 8 KiB;
-/// 64 KiB is what both ends can always afford to buffer.
+/// Longest line of the protocol, its LF included. A status line with every attribute at its longest, every character
+/// escaped, is under 8 KiB; 64 KiB is what both ends can always afford to buffer.
 pub const LINE_MAX_BYTES: usize = 64 * 1024;
 /// Deepest nesting of elements. The protocol uses two levels; a reader that knows a bound needs no growing stack.
 pub const XML_DEPTH_MAX: usize = 32;
