@@ -87,6 +87,9 @@ fn line(status: &Status, computes: usize) -> String {
     }
     parts.push(format!("{} tested", grouped(status.tested)));
     parts.push(format!("{}/s", scaled(status.rate_per_s)));
+    if status.unchecked > 0 {
+        parts.push(format!("{} wait for a second compute", grouped(status.unchecked)));
+    }
     if let Some(eta) = status.eta_s {
         parts.push(format!("{} to go", duration(eta)));
     }
