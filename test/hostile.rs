@@ -270,7 +270,7 @@ fn a_result_counts_once() {
     let mut answers = [compute.hear(), compute.hear()];
     answers.sort_by_key(Message::name);
     assert!(matches!(&answers[0], Message::Accepted(_)), "{answers:?}");
-    assert!(matches!(&answers[1], Message::Refused(refused) if refused.code == Code::AlreadyDone), "{answers:?}");
+    assert!(matches!(&answers[1], Message::Refused(refused) if refused.code == Code::OutOfTurn), "{answers:?}");
     assert_eq!(number(&scene.report(&manage)["tested"]), found.tested + next.tested);
     assert_ne!(scene.ledger().dump(&[]), before);
     manage.signal(Signal::SIGTERM);

@@ -1,6 +1,9 @@
 //! What manage does with its ledger, its address, its own computes, and with computes that disagree.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 
 use aliquot::common::clock::Millis;
 use aliquot::common::limits::RESTART_GRACE_MS;
@@ -9,8 +12,9 @@ use aliquot::divisors::Method;
 use aliquot::manage::coverage::Span;
 use aliquot::manage::state::{Event, Holder, Identity, Leased, Policy, Restored, Settings, State};
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::support::{FakeCompute, Manage, SIGKILL, Scene, number, until};
+use crate::support::{FakeCompute, Manage, PATIENCE, SIGKILL, Scene, number, until};
 
 /// Runs a bounded search to its end in a scene.
 fn search_to_end(scene: &Scene, arguments: &str) {
@@ -259,4 +263,50 @@ fn a_foreign_claim_does_not_keep_a_lease() {
     assert_eq!(state.status().leased, 100);
     state.handle(Event::Tick, Millis(RESTART_GRACE_MS + 1));
     assert_eq!(state.status().leased, 0);
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manage"));
+    command.args(["--listen", "127.0.0.1:0", "--ledger", ":memory:", "-vv"]).stderr(Stdio::piped());
+    let mut manage = Ended(command.spawn().unwrap());
+    let mut log = BufReader::new(manage.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("listening on ") {
+        line.clear();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "it has ended");
+    }
+    let mut peer = TcpStream::connect(line.trim().rsplit(' ').next().unwrap()).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Each answer is logged twice over: far more than a pipe holds.
+    const QUERIES: usize = 2_000;
+    peer.write_all(b"<hello version=\"1\" role=\"report\"/>\n").unwrap();
+    peer.write_all("<query/>\n".repeat(QUERIES).as_bytes()).unwrap();
+    let answers = BufReader::new(&peer).lines().map(Result::unwrap);
+    assert_eq!(answers.filter(|answer| answer.starts_with("<end ")).take(QUERIES).count(), QUERIES);
+    kill(Pid::from_raw(manage.0.id() as i32), Signal::SIGTERM).unwrap();
+    let status = until("its end", || manage.0.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+}
+
+/// A child that doesn't outlive its test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn nohup_is_respected() {
+    let scene = Scene::new();
+    let manage = scene.start_through("nohup", "manage", "--listen 127.0.0.1:0 --ledger :memory:");
+    manage.log.line("listening on ");
+    manage.signal(Signal::SIGHUP);
+    manage.signal(Signal::SIGTERM);
+    assert_eq!(manage.wait_gone(), 0);
+    assert!(manage.log.all().contains("SIGTERM: ending"), "{}", manage.evidence());
+    assert!(!manage.log.all().contains("SIGHUP"), "{}", manage.evidence());
 }

@@ -110,3 +110,5 @@ pub const PROGRESS_MS: u64 = 250;
 pub const PROGRESS_LOG_MIN_MS: u64 = 5_000;
 /// See `PROGRESS_LOG_MIN_MS`.
 pub const PROGRESS_LOG_MAX_MS: u64 = 600_000;
+/// Longest log line: PIPE_BUF, which a pipe that poll(2) calls writable takes without blocking.
+pub const LOG_LINE_MAX_BYTES: usize = 4096;

@@ -2,36 +2,82 @@
 //!
 //! Synchronous on purpose: slog-async starts a thread, which a forked child doesn't have.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use slog::{Drain, Level, Logger, o};
 use slog_term::{FullFormat, PlainSyncDecorator, RecordDecorator, ThreadSafeTimestampFn};
 
+use super::limits::LOG_LINE_MAX_BYTES;
+use super::poll::{Interest, Set};
+
 /// Where log lines go: standard error, and around the line of progress if one is drawn there.
+///
+/// Nothing here waits for a reader: a program whose log isn't read (a pager, a terminal that was stopped) goes on, and
+/// says later how many lines it has dropped.
 #[derive(Clone, Default)]
-pub struct Screen(Arc<Mutex<Option<ProgressBar>>>);
+pub struct Screen(Arc<Mutex<Shown>>);
+
+#[derive(Default)]
+struct Shown {
+    bar: Option<ProgressBar>,
+    dropped: u64,
+}
 
 impl Screen {
     /// From now on a log line first clears `bar`, and draws it again below itself.
     pub fn attach(&self, bar: ProgressBar) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bar = Some(bar);
     }
 }
 
 impl Write for Screen {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(bar) => bar.suspend(|| io::stderr().write(bytes)),
-            None => io::stderr().write(bytes),
+    /// Writes one record, or drops it.
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let shown = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.dropped > 0 && is_writable() {
+            let _ = writeln!(io::stderr(), "({} log lines were dropped: nobody has read them)", shown.dropped);
+            shown.dropped = 0;
         }
+        if !is_writable() {
+            shown.dropped += 1;
+            return Ok(record.len());
+        }
+        let line = cut(record);
+        let written = match &shown.bar {
+            Some(bar) => bar.suspend(|| io::stderr().write(&line)),
+            None => io::stderr().write(&line),
+        };
+        written.map(|_| record.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// True if standard error takes `LOG_LINE_MAX_BYTES` now.
+#[must_use]
+pub fn is_writable() -> bool {
+    let stderr = io::stderr();
+    let mut set = Set::new();
+    let slot = set.add(stderr.as_fd(), Interest::Write);
+    set.wait(Duration::ZERO).is_ok() && set.ready(slot).writable
+}
+
+/// A record of at most `LOG_LINE_MAX_BYTES`, its end left out if it is longer.
+fn cut(record: &[u8]) -> Cow<'_, [u8]> {
+    if record.len() <= LOG_LINE_MAX_BYTES {
+        return Cow::Borrowed(record);
+    }
+    let mut line = String::from_utf8_lossy(&record[..LOG_LINE_MAX_BYTES - "…\n".len() - 3]).into_owned();
+    line.push_str("…\n");
+    Cow::Owned(line.into_bytes())
 }
 
 /// The level of a command line: info, debug after one `-v`, trace after two.

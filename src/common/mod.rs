@@ -8,11 +8,11 @@ pub mod error;
 
 pub mod clock;
 
+pub mod poll;
+
 pub mod log;
 
 pub mod net;
-
-pub mod poll;
 
 pub mod conn;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
-/// What to wait for on one descriptor. A hang-up or an error is always reported.
+/// What to wait for on one descriptor. A hang-up or an error (POLLHUP, POLLERR, POLLNVAL) makes it ready for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
     /// Until it can be read.
@@ -16,8 +16,6 @@ pub enum Interest {
     Write,
     /// Until it can be read or written.
     Both,
-    /// Only until the other side is gone.
-    Hangup,
 }
 
 /// What poll(2) said of one descriptor.
@@ -27,8 +25,6 @@ pub struct Ready {
     pub readable: bool,
     /// Writing gets on, or gives the error that there is.
     pub writable: bool,
-    /// The other side is gone (POLLHUP, POLLERR, POLLNVAL).
-    pub hung_up: bool,
 }
 
 /// A descriptor's place in a set.
@@ -52,7 +48,6 @@ impl<'fd> Set<'fd> {
             Interest::Read => PollFlags::POLLIN,
             Interest::Write => PollFlags::POLLOUT,
             Interest::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
-            Interest::Hangup => PollFlags::empty(),
         };
         self.0.push(PollFd::new(fd, flags));
         Slot(self.0.len() - 1)
@@ -81,7 +76,6 @@ impl<'fd> Set<'fd> {
             // A pipe whose writer is gone reports POLLHUP alone: reading tells.
             readable: flags.contains(PollFlags::POLLIN) || hung_up,
             writable: flags.contains(PollFlags::POLLOUT) || hung_up,
-            hung_up,
         }
     }
 }

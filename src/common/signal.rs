@@ -85,7 +85,10 @@ impl Signals {
     /// When the system has no descriptor left.
     pub fn open() -> Result<Self> {
         let mut set = SigSet::empty();
-        Ending::ALL.into_iter().for_each(|ending| set.add(ending.signal()));
+        // nohup(1) has its programs ignore SIGHUP; what a shell does to INT and QUIT of its background jobs is not
+        // meant so, and `report -k` comes as an INT.
+        let heeded = |ending: &Ending| *ending != Ending::Hup || !is_ignored(Signal::SIGHUP);
+        Ending::ALL.into_iter().filter(heeded).for_each(|ending| set.add(ending.signal()));
         set.add(Signal::SIGCHLD);
         // The mask is set, not added to: a parent may have left any behind.
         set.thread_set_mask()
@@ -102,6 +105,14 @@ impl Signals {
         let sender = i32::try_from(info.ssi_pid).unwrap_or(0);
         Some(ending.map_or(Received::Child, |ending| Received::Ending(ending, sender)))
     }
+}
+
+/// True if this process was started with `signal` ignored, as /proc tells.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal as u32 - 1) & 1 == 1
 }
 
 impl AsFd for Signals {

@@ -1,6 +1,6 @@
 //! What a compute does next: what manage says, what the work has come to, and the end go in; actions come out. Pure.
 
-use crate::common::message::{Alive, Found, Message, Range, Request, Speed, Welcome};
+use crate::common::message::{Alive, Code, Found, Message, Range, Request, Speed, Welcome};
 use crate::divisors::Method;
 
 /// What has happened.
@@ -132,6 +132,8 @@ impl Duty {
         match message {
             Message::Range(range) if !self.ending => self.test(range),
             Message::Accepted(accepted) => self.settle(accepted.lease),
+            // A result that is sent again while it is being proved: its answer is still to come.
+            Message::Refused(refused) if refused.code == Code::OutOfTurn => {}
             Message::Refused(refused) => {
                 self.log(&format!(
                     "lease {} refused: {}: {}",
@@ -219,7 +221,7 @@ impl Duty {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::message::{Accepted, Code, Numbers, Refused, Version};
+    use crate::common::message::{Accepted, Numbers, Refused, Version};
 
     const SPEED: Speed = Speed { operations: 5, nanoseconds: 7 };
 
@@ -276,6 +278,16 @@ mod tests {
         duty.handle(accepted(1));
         duty.handle(Event::Down);
         assert_eq!(duty.handle(welcome(Method::Trial)), [say(SPEED), say(Request {})]);
+    }
+
+    #[test]
+    fn a_result_that_is_being_proved_is_still_held() {
+        let mut duty = busy();
+        duty.handle(Event::Finished(found(1)));
+        let refused = Refused { lease: 1, code: Code::OutOfTurn, text: String::new() };
+        assert_eq!(duty.handle(Event::Said(refused.into())), []);
+        duty.handle(Event::Down);
+        assert_eq!(duty.handle(welcome(Method::Trial)), [say(SPEED), say(found(1)), say(Request {})]);
     }
 
     #[test]

@@ -89,12 +89,6 @@ impl Link {
         self.phase = Phase::Away(now.after(jittered));
         jittered
     }
-
-    /// True while the connection stands.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.phase == Phase::Up
-    }
 }
 
 #[cfg(test)]

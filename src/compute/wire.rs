@@ -54,12 +54,6 @@ impl Wire {
         Self { address, hello, link, socket: Socket::None, untried: Vec::new(), met: false }
     }
 
-    /// True while the connection stands.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.link.is_up()
-    }
-
     /// When `turn` is to be called at the latest.
     #[must_use]
     pub fn deadline(&self) -> Millis {
@@ -79,7 +73,7 @@ impl Wire {
     /// Sends a message, if the connection stands; else it is lost.
     pub fn send(&mut self, message: impl Into<Message>) {
         if let Socket::Open(conn) = &mut self.socket {
-            // A connection that can't take it is found broken by the next turn.
+            // What a connection can't take is lost; its silence ends it.
             let _ = conn.send(message.into().line().as_bytes());
         }
     }

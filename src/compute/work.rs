@@ -36,12 +36,6 @@ impl Work {
         Self { range, search, watch: Stopwatch::start(), slice: FIRST_SLICE }
     }
 
-    /// The lease that is worked on.
-    #[must_use]
-    pub fn lease(&self) -> Option<u64> {
-        self.range.as_ref().map(|range| range.lease)
-    }
-
     /// How many candidates are tested.
     #[must_use]
     pub fn tested(&self) -> u64 {

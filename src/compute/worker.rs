@@ -14,7 +14,7 @@ use crate::common::limits::{HAND_IN_MAX_MS, HEARTBEAT_MS};
 use crate::common::message::Message;
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process;
-use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
+use crate::common::signal::{Endings, Meaning, Received, Signals};
 
 use super::duty::{Action, Duty, Event};
 use super::monitor::Monitor;
@@ -137,16 +137,14 @@ impl Worker {
             return Ok(());
         }
         match self.endings.take(now) {
-            Meaning::Begin => self.begin_ending_on(ending, now),
+            Meaning::Begin => {
+                info!(self.log, "SIG{ending}: ending");
+                self.begin_ending(now);
+            }
             Meaning::AtOnce => return Err(Error::new(Status::Failed, "ending", "a second signal: ended at once")),
             Meaning::Same => {}
         }
         Ok(())
-    }
-
-    fn begin_ending_on(&mut self, ending: Ending, now: Millis) {
-        info!(self.log, "SIG{ending}: ending");
-        self.begin_ending(now);
     }
 
     fn begin_ending(&mut self, now: Millis) {

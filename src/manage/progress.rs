@@ -5,7 +5,7 @@ use slog::{Logger, info};
 
 use crate::common::clock::Millis;
 use crate::common::limits::{PROGRESS_LOG_MAX_MS, PROGRESS_LOG_MIN_MS, PROGRESS_MS};
-use crate::common::log::{Screen, on_terminal, under_systemd};
+use crate::common::log::{Screen, is_writable, on_terminal, under_systemd};
 use crate::common::message::Status;
 use crate::common::view::{duration, grouped, list, percent, scaled};
 
@@ -39,6 +39,10 @@ impl Progress {
     /// Shows how far `state` is, if it is time to.
     pub fn show(&mut self, state: &State, log: &Logger, now: Millis) {
         if now < self.next {
+            return;
+        }
+        if !is_writable() {
+            self.next = now.after(PROGRESS_MS);
             return;
         }
         let uptime = now.since(self.started);

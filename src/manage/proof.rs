@@ -3,27 +3,27 @@
 
 use std::collections::VecDeque;
 
-use crate::common::message::{Code, Found};
+use crate::common::message::{Code, Found, Instance};
 use crate::divisors::{ClosedForm, Method, Search, operations};
 
-/// A result that waits for its proof, with whatever the caller wants back.
+/// A result that waits for its proof.
 #[derive(Debug)]
-pub struct Job<T> {
+pub struct Job {
     /// What was claimed.
     pub found: Found,
-    /// The caller's own.
-    pub tag: T,
+    /// Whose claim it is.
+    pub instance: Instance,
     sum: Option<ClosedForm>,
     hits: VecDeque<(u64, Search)>,
 }
 
-impl<T> Job<T> {
+impl Job {
     /// A proof of `found`: of its hits, and of its sum if that is `affordable` within so many operations.
-    pub fn new(found: Found, tag: T, affordable: f64) -> Self {
+    pub fn new(found: Found, instance: Instance, affordable: f64) -> Self {
         let sum = ClosedForm::new(found.first, found.last);
         let sum = (sum.cost() <= affordable).then_some(sum);
         let hits = found.perfect.0.iter().map(|n| (*n, Search::new(Method::Trial, *n, *n))).collect();
-        Self { found, tag, sum, hits }
+        Self { found, instance, sum, hits }
     }
 
     fn step(&mut self, budget: u64) -> Option<Verdict> {
@@ -61,18 +61,12 @@ pub enum Verdict {
 }
 
 /// The proofs that wait, first come first served.
-#[derive(Debug)]
-pub struct Prover<T>(VecDeque<Job<T>>);
+#[derive(Debug, Default)]
+pub struct Prover(VecDeque<Job>);
 
-impl<T> Default for Prover<T> {
-    fn default() -> Self {
-        Self(VecDeque::new())
-    }
-}
-
-impl<T> Prover<T> {
+impl Prover {
     /// One more to prove.
-    pub fn push(&mut self, job: Job<T>) {
+    pub fn push(&mut self, job: Job) {
         self.0.push_back(job);
     }
 
@@ -83,7 +77,7 @@ impl<T> Prover<T> {
     }
 
     /// Works for about `budget` operations on the first job. Gives it back with its verdict when that is known.
-    pub fn step(&mut self, budget: u64) -> Option<(Job<T>, Verdict)> {
+    pub fn step(&mut self, budget: u64) -> Option<(Job, Verdict)> {
         let verdict = self.0.front_mut()?.step(budget)?;
         self.0.pop_front().map(|job| (job, verdict))
     }
@@ -115,7 +109,7 @@ mod tests {
 
     fn verdict(found: Found, affordable: f64) -> Verdict {
         let mut prover = Prover::default();
-        prover.push(Job::new(found, (), affordable));
+        prover.push(Job::new(found, Instance(1), affordable));
         (0..10_000).find_map(|_| prover.step(1_000)).expect("a proof ends").1
     }
 

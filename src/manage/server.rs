@@ -32,22 +32,28 @@ use super::state::{Action, Event, Peer, Record, State};
 struct Connection {
     conn: Conn,
     from: SocketAddr,
-    /// It is being closed, and may linger until then so that what was said last arrives.
-    closing: Option<Millis>,
-    /// Nothing more comes from it.
-    deaf: bool,
-    /// Lines of it wait for the next turn.
-    unheard: bool,
+    life: Life,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// It is heard; of `LINES_TURN_MAX` lines a turn, if more of them wait.
+    Open { unheard: bool },
+    /// This side has said its last word, and waits until then for the other to have read it and close.
+    Lingering(Millis),
+    /// The other side has said its last word; what it has asked for may still be written until then.
+    Ended(Millis),
 }
 
 impl Connection {
     fn new(stream: Stream, from: SocketAddr) -> Self {
-        Self { conn: Conn::new(stream), from, closing: None, deaf: false, unheard: false }
+        Self { conn: Conn::new(stream), from, life: Life::Open { unheard: false } }
     }
 
     /// What to poll for: a connection that nothing more comes from would be ready for reading for ever.
     fn interest(&self) -> Interest {
-        if self.deaf { Interest::Write } else { self.conn.interest() }
+        if matches!(self.life, Life::Ended(_)) { Interest::Write } else { self.conn.interest() }
     }
 
     /// Writes what is queued, and what is left to do to close it; false once it is of no more use.
@@ -55,13 +61,25 @@ impl Connection {
         if self.conn.flush().is_err() {
             return false;
         }
-        let Some(until) = self.closing else { return true };
-        if self.conn.has_output() {
-            return now < until;
+        match self.life {
+            Life::Open { .. } => true,
+            Life::Ended(until) => self.conn.has_output() && now < until,
+            Life::Lingering(until) => {
+                // Closing with unread input would take back what was said last: the other side closes first.
+                if !self.conn.has_output() {
+                    self.conn.stream().shut_down_sending();
+                }
+                now < until
+            }
         }
-        // Closing with unread input would take back what was said last: the other side closes first.
-        self.conn.stream().shut_down_sending();
-        !self.deaf && now < until
+    }
+
+    fn is_unheard(&self) -> bool {
+        self.life == Life::Open { unheard: true }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.life, Life::Open { .. })
     }
 }
 
@@ -90,6 +108,8 @@ struct Turns {
     next_peer: Peer,
     next_tick: Millis,
     accept_from: Millis,
+    /// Connections can't be taken, and the log knows.
+    turned_away: bool,
     endings: Endings,
     at_once: bool,
     report: Option<String>,
@@ -170,13 +190,13 @@ impl Server {
         }
         let slots: Vec<_> =
             turns.links.iter().map(|(peer, link)| (*peer, set.add(link.conn.as_fd(), link.interest()))).collect();
-        let busy = self.state.has_proofs() || turns.links.values().any(|link| link.unheard);
+        let busy = self.state.has_proofs() || turns.links.values().any(Connection::is_unheard);
         let deadline = if busy { now } else { turns.next_tick.min(self.progress.due()) };
         set.wait(now.until(deadline)).map_err(|error| Failure::new(Status::Failed, "poll", error))?;
         Ok(slots
             .into_iter()
             .map(|(peer, slot)| (peer, set.ready(slot)))
-            .filter(|(peer, r)| r.readable || r.writable || turns.links[peer].unheard)
+            .filter(|(peer, r)| r.readable || r.writable || turns.links[peer].is_unheard())
             .collect())
     }
 
@@ -218,10 +238,15 @@ impl Server {
         }
         for _ in 0..ACCEPT_TURN_MAX {
             match self.listener.accept() {
-                Ok(Some((stream, from))) => self.welcome(turns, stream, from, now),
+                Ok(Some((stream, from))) => {
+                    turns.turned_away = false;
+                    self.welcome(turns, stream, from, now);
+                }
                 Ok(None) => return,
                 Err(error) => {
-                    warn!(self.log, "accept: {error}: those connected are served on");
+                    if !std::mem::replace(&mut turns.turned_away, true) {
+                        warn!(self.log, "accept: {error}: those connected are served on, others have to wait");
+                    }
                     turns.accept_from = now.after(ACCEPT_PAUSE_MS);
                     return;
                 }
@@ -242,7 +267,7 @@ impl Server {
         let Some(link) = turns.links.get_mut(&peer) else { return };
         let received = if ready.readable { link.conn.receive() } else { Ok(()) };
         let mut lines = 0;
-        while link.closing.is_none()
+        while link.is_open()
             && lines < LINES_TURN_MAX
             && let Some(line) = link.conn.line()
         {
@@ -250,23 +275,22 @@ impl Server {
             let event = understand(peer, line);
             trace!(self.log, "{event:?}");
             if matches!(event, Event::Garbled(..)) {
-                link.closing = Some(now.after(LINGER_MAX_MS));
+                link.life = Life::Lingering(now.after(LINGER_MAX_MS));
             }
             self.state.handle(event, now);
         }
-        if link.closing.is_some() {
+        if !link.is_open() {
             link.conn.discard_input();
-        }
-        link.unheard = lines == LINES_TURN_MAX && link.closing.is_none();
-        if link.unheard {
+        } else if lines == LINES_TURN_MAX {
             // If it has ended, it says so again when its last line is heard.
+            link.life = Life::Open { unheard: true };
             return;
+        } else {
+            link.life = Life::Open { unheard: false };
         }
         if let Err(broken) = received {
             debug!(self.log, "connection {peer} from {}: {broken}", link.from);
-            // Who has only ended its own half still gets what it has asked for.
-            link.deaf = true;
-            link.closing.get_or_insert(now.after(LINGER_MAX_MS));
+            link.life = Life::Ended(now.after(LINGER_MAX_MS));
             self.state.handle(Event::Gone(peer), now);
         }
     }
@@ -304,8 +328,8 @@ impl Server {
                 }
             }
             Action::Close(peer) => {
-                if let Some(link) = turns.links.get_mut(&peer) {
-                    link.closing = Some(now.after(LINGER_MAX_MS));
+                if let Some(link) = turns.links.get_mut(&peer).filter(|link| link.is_open()) {
+                    link.life = Life::Lingering(now.after(LINGER_MAX_MS));
                 }
             }
             Action::SignalSelf(ending) => process::signal_self(ending)?,

@@ -103,7 +103,10 @@ impl State {
         };
         let lease = self.leases.number();
         let taken = if recheck { self.rechecks.lease(span.first) } else { self.coverage.lease(span, lease) };
-        debug_assert!(taken, "lease {lease} of {span:?} is not free");
+        if !taken {
+            // It can't happen; should it, nothing is handed out.
+            return self.log(Level::Error, format!("{} to {} is not free: not leased", span.first, span.last));
+        }
         if let Some(compute) = self.roster.get_mut(instance) {
             (compute.lease, compute.tested) = (Some(lease), 0);
         }
@@ -117,7 +120,7 @@ impl State {
     pub(super) fn take_alive(&mut self, peer: Peer, instance: Instance, alive: &Alive) {
         self.send(peer, Alive { lease: None, tested: None });
         let Some(number) = alive.lease else { return };
-        if !self.claim(instance, number) {
+        if !self.confirm(instance, number) {
             let text = "another compute has this range by now".to_owned();
             return self.send(peer, Refused { lease: number, code: Code::NotLeased, text });
         }
@@ -131,16 +134,18 @@ impl State {
         }
     }
 
-    /// True if `instance` has the lease `number`, or may have it again: it was given back, and nobody else has taken
-    /// any of its range since.
-    pub(super) fn claim(&mut self, instance: Instance, number: u64) -> bool {
-        if let Some(lease) = self.leases.held.get_mut(&number) {
-            let own = lease.holder.instance == instance;
-            if own {
-                lease.unclaimed_until = None;
-            }
-            return own;
+    /// A compute says that it works on the lease `number`: true if that is so, or can be so again.
+    pub(super) fn confirm(&mut self, instance: Instance, number: u64) -> bool {
+        let Some(lease) = self.leases.held.get_mut(&number) else { return self.revive(instance, number) };
+        let own = lease.holder.instance == instance;
+        if own {
+            lease.unclaimed_until = None;
         }
+        own
+    }
+
+    /// Gives a lease that had been given back to its holder again, if nobody else has taken any of its range since.
+    fn revive(&mut self, instance: Instance, number: u64) -> bool {
         let Some(lease) = self.leases.lapsed.get(&number).filter(|lease| lease.holder.instance == instance) else {
             return false;
         };

@@ -191,10 +191,11 @@ pub struct State {
     coverage: Coverage,
     leases: Leases,
     rechecks: Rechecks,
+    told_of_checks: bool,
     perfect: BTreeSet<u64>,
     /// The cost of all that is done.
     operations_accepted: f64,
-    prover: Prover<Instance>,
+    prover: Prover,
     roster: Roster,
     /// The computes that have asked for a range and haven't got one yet.
     waiting: BTreeSet<Instance>,
@@ -229,6 +230,7 @@ impl State {
             coverage,
             leases: Leases::new(restored.next_lease),
             rechecks: Rechecks::new(restored.due),
+            told_of_checks: false,
             perfect: restored.perfect.into_iter().collect(),
             operations_accepted,
             prover: Prover::default(),
@@ -278,7 +280,17 @@ impl State {
             self.log(Level::Info, format!("all of {} to {} is tested", whole.first, whole.last));
             self.begin_ending();
         }
+        self.tell_of_checks();
         std::mem::take(&mut self.actions)
+    }
+
+    /// Says, once, that nothing but checks is left to do, which not every compute may do.
+    fn tell_of_checks(&mut self) {
+        if !self.told_of_checks && self.coverage.is_complete() && !self.rechecks.is_empty() {
+            self.told_of_checks = true;
+            let text = "all is tested once; some ranges are left that another compute than the first has to do again";
+            self.log(Level::Warning, text);
+        }
     }
 
     /// True while results wait for their proof: call `prove` again soon.
@@ -291,7 +303,7 @@ impl State {
     pub fn prove(&mut self, divisions: u64, now: Millis) {
         self.now = now;
         if let Some((job, verdict)) = self.prover.step(divisions) {
-            self.judge(job.found, job.tag, verdict);
+            self.judge(job.found, job.instance, verdict);
         }
     }
 

@@ -23,9 +23,11 @@ impl State {
     }
 
     fn examine(&mut self, instance: Instance, found: &Found) -> Result<(), (Code, String)> {
-        let proving = self.roster.get(instance).is_some_and(|compute| compute.proving);
-        if proving || !self.claim(instance, found.lease) {
-            return Err(if proving || self.coverage.is_done(found.first) {
+        if self.roster.get(instance).is_some_and(|compute| compute.proving) {
+            return Err((Code::OutOfTurn, "a result of yours is just being proved".to_owned()));
+        }
+        if !self.confirm(instance, found.lease) {
+            return Err(if self.coverage.is_done(found.first) {
                 (Code::AlreadyDone, "this range is tested already".to_owned())
             } else {
                 (Code::NotLeased, format!("lease {} is not yours", found.lease))
@@ -53,7 +55,7 @@ impl State {
         if let Some(peer) = peer {
             self.send(peer, Refused { lease, code, text });
         }
-        if matches!(code, Code::AlreadyDone | Code::NotLeased) {
+        if matches!(code, Code::AlreadyDone | Code::NotLeased | Code::OutOfTurn) {
             return;
         }
         self.strike(&host);
