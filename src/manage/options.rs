@@ -17,7 +17,7 @@ use super::ledger::Wanted;
     max_term_width = 100,
     after_help = "\
 A search on this host alone:    manage --last 40000000 --computes 2
-Look at it from anywhere:       report
+Look at it, also from afar:     report [HOST]
 End it:                         report -k, Ctrl-C, or a signal; start manage again to go on"
 )]
 pub struct Options {
