@@ -71,7 +71,7 @@ impl Progress {
 
 fn draw(bar: &ProgressBar, state: &State) {
     let status = state.status();
-    let template = if status.last.is_some() { "[{bar:24}] {msg}" } else { "{msg}" };
+    let template = if status.last.is_some() { "[{bar:24}] {wide_msg}" } else { "{wide_msg}" };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
