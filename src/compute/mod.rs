@@ -7,6 +7,8 @@ pub mod duty;
 
 pub mod options;
 
+pub mod kernel;
+
 pub mod work;
 
 pub mod wire;
@@ -30,7 +32,6 @@ use crate::common::message::{Hello, Instance, Role, Version};
 use crate::common::net::{self, SEARCH_PORT};
 use crate::common::process;
 use crate::common::signal::Signals;
-use crate::divisors;
 
 use monitor::{Monitor, Setup};
 use options::Options;
@@ -59,6 +60,7 @@ fn run(options: &Options, log: &Logger) -> Result<()> {
     if options.count > 1 {
         return several::run(options, log, signals);
     }
+    let kernel = kernel::choose(options.kernel, log)?;
     let instance = Instance(fastrand::u64(..));
     let hello = |role| Hello {
         version: Version,
@@ -66,11 +68,11 @@ fn run(options: &Options, log: &Logger) -> Result<()> {
         host: Some(options.host.clone().unwrap_or_else(process::host_name)),
         pid: Some(std::process::id()),
         instance: Some(instance),
-        kernel: (role == Role::Compute).then(|| divisors::kernel_name().to_owned()),
+        kernel: (role == Role::Compute).then(|| kernel.name().to_owned()),
     };
     let now = clock::now();
     let setup = Setup { address: address.clone(), hello: hello(Role::Control), level: options.level() };
     let monitor = Monitor::start(setup, now)?;
     let wire = Wire::new(address, hello(Role::Compute), fastrand::u64(..), now);
-    Worker::new(log.clone(), signals, wire, monitor, options.until_eof).run()
+    Worker::new(log.clone(), signals, wire, monitor, kernel, options.until_eof).run()
 }

@@ -4,6 +4,9 @@ use clap::Parser;
 
 use crate::common::limits::{CHILDREN_MAX, HOST_MAX_BYTES};
 use crate::common::process;
+use crate::divisors::Kernel;
+
+use super::kernel;
 
 /// Tests the ranges that manage hands out, until it is told to end.
 #[derive(Debug, Parser)]
@@ -33,6 +36,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub host: Option<String>,
 
+    /// Compute with these instructions, not with the fastest that this processor has: portable or avx2
+    #[arg(long, value_name = "NAME", value_parser = kernel::parse)]
+    pub kernel: Option<Kernel>,
+
     /// End cleanly when standard input ends, as manage wants it of the computes that it starts
     #[arg(long)]
     pub until_eof: bool,
@@ -58,6 +65,7 @@ impl Options {
     pub fn of_one(&self) -> Vec<String> {
         let mut arguments = vec![self.manage.clone(), "--until-eof".to_owned(), "--nice=0".to_owned()];
         arguments.extend(self.host.iter().map(|host| format!("--host={host}")));
+        arguments.extend(self.kernel.map(|kernel| format!("--kernel={}", kernel.name())));
         arguments.extend(self.quiet.then(|| "--quiet".to_owned()));
         arguments.extend((0..self.verbose).map(|_| "-v".to_owned()));
         arguments

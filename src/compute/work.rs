@@ -3,7 +3,7 @@
 use crate::common::clock::Stopwatch;
 use crate::common::limits::{CANDIDATE_MAX, SLICE_MS, TIMING_LOOP_MS};
 use crate::common::message::{Found, Numbers, Range, Speed};
-use crate::divisors::{Method, Search};
+use crate::divisors::{Kernel, Method, Search};
 
 /// Operations of the first slice, before anything is known of this machine.
 const FIRST_SLICE: u64 = 100_000;
@@ -20,16 +20,16 @@ pub struct Work {
 impl Work {
     /// The timing loop: the real kernel, where the next range may begin.
     #[must_use]
-    pub fn timing(method: Method, at: u64) -> Self {
+    pub fn timing(method: Method, kernel: Kernel, at: u64) -> Self {
         let at = at.clamp(1, CANDIDATE_MAX);
-        Self::new(None, Search::new(method, at, CANDIDATE_MAX))
+        Self::new(None, Search::with_kernel(method, kernel, at, CANDIDATE_MAX))
     }
 
     /// A range; `None` if it isn't one.
     #[must_use]
-    pub fn range(method: Method, range: Range) -> Option<Self> {
+    pub fn range(method: Method, kernel: Kernel, range: Range) -> Option<Self> {
         let valid = (1..=range.last).contains(&range.first) && range.last <= CANDIDATE_MAX;
-        valid.then(|| Self::new(Some(range.clone()), Search::new(method, range.first, range.last)))
+        valid.then(|| Self::new(Some(range.clone()), Search::with_kernel(method, kernel, range.first, range.last)))
     }
 
     fn new(range: Option<Range>, search: Search) -> Self {

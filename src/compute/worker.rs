@@ -15,6 +15,7 @@ use crate::common::message::Message;
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process;
 use crate::common::signal::{Endings, Meaning, Received, Signals};
+use crate::divisors::Kernel;
 
 use super::duty::{Action, Duty, Event};
 use super::monitor::Monitor;
@@ -27,6 +28,7 @@ pub struct Worker {
     signals: Signals,
     wire: Wire,
     monitor: Monitor,
+    kernel: Kernel,
     until_eof: bool,
     duty: Duty,
     work: Option<Work>,
@@ -51,12 +53,13 @@ struct Seen {
 impl Worker {
     /// A compute that isn't connected yet.
     #[must_use]
-    pub fn new(log: Logger, signals: Signals, wire: Wire, monitor: Monitor, until_eof: bool) -> Self {
+    pub fn new(log: Logger, signals: Signals, wire: Wire, monitor: Monitor, kernel: Kernel, until_eof: bool) -> Self {
         Self {
             log,
             signals,
             wire,
             monitor,
+            kernel,
             until_eof,
             duty: Duty::default(),
             work: None,
@@ -216,10 +219,10 @@ impl Worker {
         for action in self.duty.handle(event) {
             match action {
                 Action::Send(message) => self.send(message),
-                Action::Time(method, at) => self.work = Some(Work::timing(method, at)),
+                Action::Time(method, at) => self.work = Some(Work::timing(method, self.kernel, at)),
                 Action::Test(method, range) => {
                     debug!(self.log, "lease {}: {} to {}", range.lease, range.first, range.last);
-                    self.work = Work::range(method, range);
+                    self.work = Work::range(method, self.kernel, range);
                     if self.work.is_none() {
                         self.alien = Some("it has leased something that is no range".to_owned());
                     }

@@ -8,7 +8,8 @@
 //! well they predict. A rate is measured near the candidates that it is used for, so on other processors, and with the
 //! portable kernel, a wrong weight shows in ranges that reach into another zone.
 
-use super::trial::{DENSE_END, MIDDLE_START, SPARSE_START, WIDE_START};
+use super::sieve::WIDE_START;
+use super::trial::{DENSE_END, SPARSE_START};
 use super::{ARGUMENT_MAX, Method};
 
 /// Candidates that are searched in the same way at the same price.
@@ -24,63 +25,62 @@ pub(super) struct Zone {
     hit: f64,
     /// Operations that each candidate costs besides.
     number: f64,
-    /// Operations that the small d cost each candidate more than `pair` says.
-    small: f64,
     /// Operations that each d ≤ √n costs in each block, besides.
     divisor: f64,
+    /// Operations that each prime up to √n costs in each block.
+    prime: f64,
 }
 
-/// The dearer pairs of small d below 2^32, where every sum is touched, or shorter runs are tested.
-const DENSE_PAIR: f64 = 4.4;
-const RUN_PAIR: f64 = 1.13;
-/// What a candidate costs before any d is tested: its sum is set, added up and compared.
-const NUMBER: f64 = 27.0;
-/// From 2^32 on, a group of divisors with a hit is gone through once more.
-const GROUP_HIT: f64 = 2_300.0;
-/// Nearly every candidate has a hit in the first group, and beyond it about ln 128 + γ − 1 hits fewer than in all.
-const FIRST_GROUP: f64 = GROUP_HIT * (0.9 - 4.43);
-
-const fn narrow(last: u64, pair: f64, small: f64) -> Zone {
-    Zone { last, block: 4096, pair, hit: 0.0, number: NUMBER, small, divisor: 100.0 }
-}
-
-const fn middle(last: u64, block: u64) -> Zone {
-    Zone { last, block, pair: 2.2, hit: GROUP_HIT, number: NUMBER + FIRST_GROUP, small: 0.0, divisor: 6.5 }
-}
-
-const fn wide(last: u64, block: u64) -> Zone {
-    Zone { last, block, pair: 5.3, hit: GROUP_HIT, number: 500_000.0, small: 0.0, divisor: 11.0 }
-}
-
-const fn sieve(last: u64, block: u64) -> Zone {
-    Zone { last, block, pair: 0.0, hit: 1.0, number: 2.0, small: 0.0, divisor: 4.0 }
-}
-
-/// What the pairs below `DENSE_END` and `SPARSE_START` cost each candidate more.
-const DENSE_MORE: f64 = DENSE_END as f64 * (DENSE_PAIR - RUN_PAIR);
+/// Pairs that are tested in shorter runs.
+const RUN_PAIR: f64 = 1.2;
+/// What is divided once more. About ln 64 + γ − 1 of the divisors below 64 of a candidate don't come to that.
+const HIT: f64 = 350.0;
+const NO_HITS: f64 = HIT * -3.74;
+/// What a candidate costs besides: its sum is set, tested by all d below 64, added up and compared.
+const NUMBER: f64 = 600.0;
+/// What the pairs below `SPARSE_START` cost each candidate more.
 const RUN_MORE: f64 = SPARSE_START as f64 * (RUN_PAIR - 1.0);
 
-/// Blocks shrink so that giving one up loses little; below 32 candidates, making divisors ready would cost too much.
-static TRIAL: [Zone; 14] = [
-    narrow(DENSE_END * DENSE_END - 1, DENSE_PAIR, 0.0),
-    narrow(SPARSE_START * SPARSE_START - 1, RUN_PAIR, DENSE_MORE),
-    narrow(MIDDLE_START - 1, 1.0, DENSE_MORE + RUN_MORE),
-    middle((1 << 34) - 1, 4096),
-    middle((1 << 36) - 1, 2048),
-    middle((1 << 38) - 1, 1024),
-    middle((1 << 40) - 1, 512),
-    middle((1 << 42) - 1, 256),
-    middle((1 << 44) - 1, 128),
-    middle((1 << 46) - 1, 64),
-    middle(WIDE_START - 1, 32),
-    wide((1 << 56) - 1, 16),
-    wide((1 << 60) - 1, 8),
-    wide(ARGUMENT_MAX, 4),
+const fn trial(last: u64, block: u64, number: f64) -> Zone {
+    Zone { last, block, pair: 1.0, hit: HIT, number: number + NO_HITS, divisor: 50.0, prime: 0.0 }
+}
+
+/// What it costs to find the primes up to √n at the beginning of a search, for each number up to there.
+const PRIME_SEARCH: f64 = 5.0;
+
+const fn sieve(last: u64, block: u64, number: f64) -> Zone {
+    Zone { last, block, pair: 0.0, hit: 0.0, number, divisor: 0.0, prime: 11.0 }
+}
+
+/// Blocks shrink so that giving one up loses little; in short ones, making divisors ready costs too much.
+static TRIAL: [Zone; 9] = [
+    Zone { last: DENSE_END * DENSE_END - 1, block: 4096, pair: 4.4, hit: 0.0, number: 27.0, divisor: 100.0, prime: 0.0 },
+    Zone { pair: RUN_PAIR, ..trial(SPARSE_START * SPARSE_START - 1, 4096, NUMBER) },
+    trial((1 << 38) - 1, 4096, NUMBER + RUN_MORE),
+    trial((1 << 42) - 1, 2048, NUMBER + RUN_MORE),
+    trial((1 << 46) - 1, 1024, NUMBER + RUN_MORE),
+    trial((1 << 51) - 1, 512, NUMBER + RUN_MORE),
+    trial((1 << 56) - 1, 256, NUMBER + RUN_MORE),
+    trial((1 << 60) - 1, 128, NUMBER + RUN_MORE),
+    trial(ARGUMENT_MAX, 64, 20_000.0),
 ];
 
-/// The sums of a segment stay in the first-level cache, then in the second: 32, 256 and 512 KiB. Longer segments save
-/// passes over d, which are dearer the larger the candidates are.
-static SIEVE: [Zone; 3] = [sieve((1 << 24) - 1, 1 << 12), sieve((1 << 30) - 1, 1 << 15), sieve(ARGUMENT_MAX, 1 << 16)];
+/// Longer stretches save passes over the primes, which are dearer the larger the candidates are, but need more memory.
+static SIEVE: [Zone; 8] = [
+    sieve((1 << 24) - 1, 1 << 20, 11.0),
+    sieve((1 << 28) - 1, 1 << 20, 12.0),
+    sieve((1 << 34) - 1, 1 << 20, 13.0),
+    sieve((1 << 42) - 1, 1 << 21, 17.0),
+    sieve(WIDE_START - 1, 1 << 22, 20.0),
+    sieve((1 << 54) - 1, 1 << 22, 70.0),
+    sieve((1 << 58) - 1, 1 << 22, 75.0),
+    sieve(ARGUMENT_MAX, 1 << 22, 80.0),
+];
+
+/// The operations of finding all primes among so many numbers.
+pub(super) fn prime_search_cost(numbers: u64) -> f64 {
+    PRIME_SEARCH * numbers as f64
+}
 
 /// The operations that searching first ..= last costs; more for a larger `last` and for a smaller `first`.
 ///
@@ -101,7 +101,10 @@ pub fn operations(method: Method, first: u64, last: u64) -> f64 {
         }
         start = end + 1;
     }
-    cost
+    match method {
+        Method::Trial => cost,
+        Method::Sieve => cost + PRIME_SEARCH * (last as f64).sqrt(),
+    }
 }
 
 /// The largest last ≤ `last_max` for which first ..= last costs at most `budget` operations, but at least `first`.
@@ -147,31 +150,29 @@ impl Zone {
         self.last
     }
 
-    /// The operations that the candidates of a trial block cost besides those for each divisor.
-    pub(super) fn trial_block_cost(&self, first: u64, length: u64) -> f64 {
+    /// The operations that the candidates of a block cost besides those for each divisor.
+    pub(super) fn block_cost(&self, first: u64, length: u64) -> f64 {
         self.number * length as f64 + self.hit * hits(first, first + length - 1)
     }
 
-    /// The operations that the candidates of a segment cost besides those for each divisor.
+    /// The operations that sieving a segment costs.
     pub(super) fn segment_cost(&self, length: u64) -> f64 {
         self.number * length as f64
+    }
+
+    /// The operations of putting the multiples of a prime into buckets.
+    pub(super) fn prime_cost(&self) -> f64 {
+        self.prime
     }
 
     /// The operations for each divisor from `d` on in a trial block of `length` candidates, and the last divisor for
     /// which that holds.
     pub(super) fn divisor_cost(&self, d: u64, length: u64) -> (f64, u64) {
         let (pair, until) = match d {
-            _ if self.last >= MIDDLE_START => (self.pair, u64::MAX),
-            ..DENSE_END => (DENSE_PAIR, DENSE_END - 1),
-            DENSE_END..SPARSE_START => (RUN_PAIR, SPARSE_START - 1),
+            ..SPARSE_START => (RUN_PAIR, SPARSE_START - 1),
             SPARSE_START.. => (1.0, u64::MAX),
         };
         (pair * length as f64 + self.divisor, until)
-    }
-
-    /// The operations for one divisor in a segment of the sieve, which has `hits` multiples of it.
-    pub(super) fn strike_cost(&self, hits: u64) -> f64 {
-        self.divisor + self.hit * hits as f64
     }
 
     /// The operations for first ..= last within the zone.
@@ -181,8 +182,9 @@ impl Zone {
         let blocks = length / self.block as f64;
         // Whole blocks cost as many passes over d as the integral says; the last, shorter one costs a whole pass too.
         let passes = roots / self.block as f64 + (blocks.ceil() - blocks) * (first as f64).sqrt();
-        let each = self.number + self.small;
-        self.pair * roots + self.hit * hits(first, last) + each * length + self.divisor * passes
+        // The number of primes up to r is about r/(ln r − 1) (Legendre, Gauss).
+        let primes = self.prime / ((self.last as f64).sqrt().ln() - 1.0);
+        self.pair * roots + self.hit * hits(first, last) + self.number * length + (self.divisor + primes) * passes
     }
 }
 

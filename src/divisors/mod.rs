@@ -7,9 +7,12 @@
 
 mod closed_form;
 mod cost;
+mod findings;
+mod kernel;
 mod method;
 mod reference;
 mod search;
+mod self_test;
 mod sieve;
 mod sums;
 mod trial;
@@ -18,20 +21,14 @@ mod trial;
 pub use closed_form::ClosedForm;
 /// What a range costs, and how long a range may be for a given cost.
 pub use cost::{last_for, operations};
+/// Which instructions a search uses.
+pub use kernel::Kernel;
 /// The two ways to search, and their names.
 pub use method::{Method, UnknownMethod};
 /// s(n) of one number, slow and obviously right.
 pub use reference::aliquot_sum;
 /// A search over one range, and what it has found so far.
 pub use search::{Search, Tally};
-/// Which instructions trial division uses.
-pub use trial::Kernel;
 
 /// The largest candidate that this module computes with.
 pub const ARGUMENT_MAX: u64 = 1 << 63;
-
-/// The name of the trial kernel that [`Search::new`] uses on this machine: `avx2` or `portable`.
-#[must_use]
-pub fn kernel_name() -> &'static str {
-    Kernel::best().name()
-}

@@ -1,29 +1,29 @@
 //! A search over one range as a value that its caller drives in steps.
 
+use super::findings::Findings;
+use super::kernel::Kernel;
 use super::sieve::Sieve;
-use super::sums::Sums;
-use super::trial::{Kernel, Trial};
+use super::trial::Trial;
 use super::{ARGUMENT_MAX, Method, cost};
 
 /// The search for perfect numbers among first ..= last.
 ///
-/// Candidates are taken in blocks (for the sieve: segments); only whole blocks count as tested. Blocks of trial
-/// division shrink with √n, from 4096 candidates below 2^34 to 4 near 2^63. So giving up loses some ten milliseconds
-/// of work around 2^32, a quarter of a second around 2^50, and five seconds near 2^63, where one candidate takes more
-/// than one. A segment of the sieve costs one pass over all d ≤ √n however short it is (three seconds near 2^63), so
-/// shorter segments would lose no less.
+/// Candidates are taken in blocks (for the sieve: stretches of segments); only whole blocks or segments count as tested.
+/// Blocks of trial division shrink with √n, from 4096 candidates below 2^38 to 64 near 2^63. So giving up loses some ten
+/// milliseconds of work below 2^38, half a second around 2^51, and five seconds near 2^63, where one candidate takes a
+/// tenth of one. A stretch of the sieve begins with one pass over all primes up to √n, which takes half a second near
+/// 2^63; what is done of it is lost.
 #[derive(Clone, Debug)]
 pub struct Search {
     engine: Engine,
     first: u64,
     last: u64,
-    /// The first candidate of the block in work; `last + 1` at the end.
-    block: u64,
+    /// The first candidate that no block has been begun for.
+    next: u64,
     /// Operations granted and not yet done; below zero after a step that did a little more.
     budget: f64,
     done: f64,
-    sum: u128,
-    perfect: Vec<u64>,
+    findings: Findings,
 }
 
 /// What is exactly known of a search: its result for the candidates first .. first + `tested`.
@@ -40,7 +40,7 @@ pub struct Tally<'a> {
 #[derive(Clone, Debug)]
 enum Engine {
     Trial(Trial),
-    Sieve(Sieve),
+    Sieve(Box<Sieve>),
 }
 
 impl Search {
@@ -53,7 +53,7 @@ impl Search {
         Self::with_kernel(method, Kernel::best(), first, last)
     }
 
-    /// The same with a given kernel for trial division; the sieve has but one.
+    /// The same with a given kernel.
     ///
     /// # Panics
     /// Unless 1 ≤ first ≤ last ≤ 2^63.
@@ -62,32 +62,29 @@ impl Search {
         assert!(1 <= first && first <= last && last <= ARGUMENT_MAX, "range {first}..={last}");
         let engine = match method {
             Method::Trial => Engine::Trial(Trial::new(kernel)),
-            Method::Sieve => Engine::Sieve(Sieve::new()),
+            Method::Sieve => Engine::Sieve(Box::new(Sieve::new(kernel))),
         };
-        let mut search =
-            Self { engine, first, last, block: first, budget: 0.0, done: 0.0, sum: 0, perfect: Vec::new() };
-        search.begin_block();
-        search
+        Self { engine, first, last, next: first, budget: 0.0, done: 0.0, findings: Findings::default() }
     }
 
     /// Does about `operations` more (in the unit of [`operations`](super::operations)), then returns. What a step
-    /// does too much, at most some microseconds' worth, the next does less.
+    /// does too much, at most some ten microseconds' worth, the next does less.
     pub fn step(&mut self, operations: u64) {
         self.budget += operations as f64;
         while self.budget > 0.0 && !self.finished() {
-            let done = self.engine.work(self.budget);
+            if self.engine.is_done() {
+                self.begin_block();
+            }
+            let done = self.engine.work(self.budget, &mut self.findings);
             self.budget -= done;
             self.done += done;
-            if self.engine.is_done() {
-                self.end_block();
-            }
         }
     }
 
     /// Whether the whole range is tested.
     #[must_use]
     pub fn finished(&self) -> bool {
-        self.block > self.last
+        self.findings.tested > self.last - self.first
     }
 
     /// How many operations have been done so far, those in the unfinished block included: what a rate is taken from.
@@ -99,25 +96,14 @@ impl Search {
     /// What is known so far.
     #[must_use]
     pub fn tally(&self) -> Tally<'_> {
-        Tally { tested: self.block - self.first, sum: self.sum, perfect: &self.perfect }
+        let Findings { tested, sum, perfect } = &self.findings;
+        Tally { tested: *tested, sum: *sum, perfect }
     }
 
     fn begin_block(&mut self) {
-        let zone = cost::zone(self.engine.method(), self.block);
-        self.engine.begin(self.block, zone.block_last(self.block, self.last));
-    }
-
-    fn end_block(&mut self) {
-        let sums = self.engine.sums();
-        let cost = self.engine.block_cost();
-        self.budget -= cost;
-        self.done += cost;
-        self.sum += sums.total();
-        self.perfect.extend(sums.perfect());
-        self.block += sums.length() as u64;
-        if !self.finished() {
-            self.begin_block();
-        }
+        let last = cost::zone(self.engine.method(), self.next).block_last(self.next, self.last);
+        self.engine.begin(self.next, last);
+        self.next = last + 1;
     }
 }
 
@@ -136,14 +122,6 @@ impl Engine {
         }
     }
 
-    /// Goes on in the block for about `budget` operations; how many it really did.
-    fn work(&mut self, budget: f64) -> f64 {
-        match self {
-            Engine::Trial(trial) => trial.work(budget),
-            Engine::Sieve(sieve) => sieve.work(budget),
-        }
-    }
-
     fn is_done(&self) -> bool {
         match self {
             Engine::Trial(trial) => trial.is_done(),
@@ -151,18 +129,11 @@ impl Engine {
         }
     }
 
-    /// The operations that the block's candidates cost besides those that `work` has counted.
-    fn block_cost(&self) -> f64 {
+    /// Goes on in the block for about `budget` operations, and notes what it finds; how many it really did.
+    fn work(&mut self, budget: f64, findings: &mut Findings) -> f64 {
         match self {
-            Engine::Trial(trial) => trial.block_cost(),
-            Engine::Sieve(sieve) => sieve.block_cost(),
-        }
-    }
-
-    fn sums(&self) -> &Sums {
-        match self {
-            Engine::Trial(trial) => trial.sums(),
-            Engine::Sieve(sieve) => sieve.sums(),
+            Engine::Trial(trial) => trial.work(budget, findings),
+            Engine::Sieve(sieve) => sieve.work(budget, findings),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The divisor sums of consecutive candidates while they grow.
 
+use super::findings::Findings;
+
 /// s(n) for n in first .. first + length, as far as its divisors have been found.
 ///
 /// A sum is kept modulo 2^64, because the kernels are fastest with that. Near 2^63 an abundant number's sum passes
@@ -28,6 +30,11 @@ impl Sums {
         self.first
     }
 
+    /// The last candidate.
+    pub(super) fn last(&self) -> u64 {
+        self.first + (self.low.len() as u64 - 1)
+    }
+
     /// How many candidates there are.
     pub(super) fn length(&self) -> usize {
         self.low.len()
@@ -43,21 +50,15 @@ impl Sums {
         }
     }
 
-    /// Adds to every `stride`-th candidate from `index` on: `divisors`, then one more each time. How many there were.
-    #[inline]
-    pub(super) fn add_strided(&mut self, mut index: usize, stride: usize, divisors: u64) -> u64 {
-        let mut turn = 0;
-        while index < self.low.len() {
-            self.add(index, divisors + turn);
-            index += stride;
-            turn += 1;
-        }
-        turn
-    }
-
     /// The sums modulo 2^64, for kernels whose candidates are so small that no sum carries (n < 2^60).
     pub(super) fn low(&mut self) -> &mut [u64] {
         &mut self.low
+    }
+
+    /// Notes the result, once all divisors have been added.
+    pub(super) fn note(&self, findings: &mut Findings) {
+        findings.note(self.low.len() as u64, self.total());
+        findings.perfect.extend(self.perfect());
     }
 
     /// Σ s(n) over all candidates.
@@ -67,7 +68,7 @@ impl Sums {
     }
 
     /// The candidates with s(n) = n, ascending.
-    pub(super) fn perfect(&self) -> impl Iterator<Item = u64> + '_ {
+    fn perfect(&self) -> impl Iterator<Item = u64> + '_ {
         let candidates = (self.first..).zip(&self.low).enumerate();
         candidates.filter(|(index, (n, sum))| n == *sum && !self.carries.contains(index)).map(|(_, (n, _))| n)
     }
@@ -88,17 +89,7 @@ mod tests {
         assert_eq!(sums.total(), 3 * u128::from(n) + 1);
         assert_eq!(sums.perfect().count(), 0, "2^64 + 2^63 is not 2^63");
         sums.begin(n, 2);
-        sums.add_strided(0, 1, n - 2);
-        assert_eq!(sums.perfect().count(), 0, "begun anew");
-    }
-
-    #[test]
-    fn strides_reach_the_last_candidate_and_no_further() {
-        let mut sums = Sums::default();
-        sums.begin(100, 7);
-        sums.add_strided(0, 3, 10);
-        sums.add_strided(6, 9, 1);
-        sums.add_strided(7, 1, 1);
-        assert_eq!(sums.low(), [11, 1, 1, 12, 1, 1, 14]);
+        sums.add(0, n - 1);
+        assert_eq!(sums.perfect().collect::<Vec<_>>(), [n], "begun anew");
     }
 }

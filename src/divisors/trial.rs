@@ -2,30 +2,29 @@
 //!
 //! A block of candidates is tested against d after d, so its state between two steps is its sums and the next d.
 
-mod kernel;
-mod narrow;
-mod wide;
-
-use std::ops::Range;
-
-pub use kernel::Kernel;
-pub(super) use narrow::{DENSE_END, SPARSE_START};
+pub(super) mod dense;
+pub(super) mod fractions;
 
 use super::Method;
 use super::cost::{self, Zone};
+use super::findings::Findings;
+use super::kernel::Kernel;
 use super::sums::Sums;
+use fractions::GROUP;
 
-/// First candidate that the 32-bit kernel can't test.
-pub(super) const MIDDLE_START: u64 = 1 << 32;
-/// First candidate that floats don't hold well enough to be divided at once.
-pub(super) const WIDE_START: u64 = 1 << 51;
+/// Below it, d divides so many n that every sum is touched.
+pub(super) const DENSE_END: u64 = 64;
+/// From it on, a run of candidates may be this long and still hold at most one multiple of d.
+pub(super) const SPARSE_START: u64 = 512;
+/// First candidate whose sum may pass 2^64.
+pub(super) const CARRY_START: u64 = 1 << 60;
 
 /// A block of candidates under trial division.
 #[derive(Clone, Debug)]
 pub(super) struct Trial {
     kernel: Kernel,
     sums: Sums,
-    /// The least divisor not yet tested.
+    /// The least divisor not yet tested, while there is one; 0 without a block.
     next: u64,
     /// The largest divisor to test: ⌊√n⌋ of the last candidate.
     root: u64,
@@ -35,7 +34,7 @@ pub(super) struct Trial {
 impl Trial {
     /// Without a block.
     pub(super) fn new(kernel: Kernel) -> Self {
-        Self { kernel, sums: Sums::default(), next: 2, root: 1, zone: cost::zone(Method::Trial, 1) }
+        Self { kernel, sums: Sums::default(), next: 0, root: 1, zone: cost::zone(Method::Trial, 1) }
     }
 
     /// Takes on the block first ..= last, which lies within one zone.
@@ -46,47 +45,55 @@ impl Trial {
         self.zone = cost::zone(Method::Trial, first);
     }
 
-    /// Whether all divisors of the block are tested.
+    /// Whether the block is tested, or there is none.
     pub(super) fn is_done(&self) -> bool {
-        self.next > self.root
+        self.next == 0
     }
 
-    /// The block's sums.
-    pub(super) fn sums(&self) -> &Sums {
-        &self.sums
-    }
-
-    /// The operations that the block costs besides those that `work` has counted.
-    pub(super) fn block_cost(&self) -> f64 {
-        self.zone.trial_block_cost(self.sums.first(), self.sums.length() as u64)
-    }
-
-    /// Tests further divisors for about `budget` > 0 operations; how many it really did.
-    pub(super) fn work(&mut self, budget: f64) -> f64 {
-        if self.is_done() {
-            return 0.0;
+    /// Tests further divisors for about `budget` > 0 operations, and notes what it finds in the block at its end; how many
+    /// operations it really did.
+    pub(super) fn work(&mut self, budget: f64, findings: &mut Findings) -> f64 {
+        let mut done = 0.0;
+        if self.next < DENSE_END {
+            self.test_dense();
+        } else if self.next <= self.root {
+            done = self.test_sparse(budget);
         }
+        if self.next > self.root {
+            self.next = 0;
+            self.sums.note(findings);
+            done += self.zone.block_cost(self.sums.first(), self.sums.length() as u64);
+        }
+        done
+    }
+
+    /// Tests the divisors below `DENSE_END`, whose cost counts as the block's.
+    fn test_dense(&mut self) {
+        let divisors = self.next..DENSE_END.min(self.root + 1);
+        if self.zone.last() < CARRY_START {
+            self.kernel.dense(&mut self.sums, divisors);
+        } else {
+            dense::pass_by_remainder(&mut self.sums, divisors);
+        }
+        self.next = DENSE_END;
+    }
+
+    fn test_sparse(&mut self, budget: f64) -> f64 {
         let (each, until) = self.zone.divisor_cost(self.next, self.sums.length() as u64);
-        let left = until.min(self.root) + 1 - self.next;
-        // The kernels from 2^32 on take whole groups.
-        let count = (budget / each).ceil().max(1.0) as u64;
-        let count = if count < left { count.next_multiple_of(wide::GROUP as u64).min(left) } else { left };
-        self.test(self.next..self.next + count);
-        self.next += count;
+        // Whole groups, so that the next begins where `fractions::pass` wants it.
+        let count = ((budget / each).ceil().max(1.0) as u64).next_multiple_of(GROUP as u64);
+        let end = self.next.saturating_add(count).min(until.min(self.root) + 1);
+        self.kernel.sparse(&mut self.sums, self.next..end);
+        let count = end - self.next;
+        self.next = end;
         count as f64 * each
-    }
-
-    fn test(&mut self, divisors: Range<u64>) {
-        match self.zone.last() {
-            ..MIDDLE_START => self.kernel.narrow(&mut self.sums, divisors),
-            MIDDLE_START..WIDE_START => self.kernel.middle(&mut self.sums, divisors),
-            WIDE_START.. => self.kernel.wide(&mut self.sums, divisors),
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::divisors::ARGUMENT_MAX;
     use proptest::prelude::*;
@@ -98,19 +105,29 @@ mod tests {
         (first..first + length).map(|n| u128::from(n > 1) + hits(n).map(|d| pair(n, d)).sum::<u128>()).collect()
     }
 
-    /// The same by the kernel for the block, told as far as a total and a sum each modulo 2^64 do.
+    /// The same by every kernel, told as far as a total and each sum modulo 2^64 do. `divisors` are whole groups.
     fn check(first: u64, length: u64, divisors: Range<u64>) -> Result<(), TestCaseError> {
         let want = by_remainder(first, length, divisors.clone());
         for kernel in Kernel::all() {
-            let mut trial = Trial::new(kernel);
-            trial.begin(first, first + length - 1);
-            trial.test(divisors.clone());
+            let mut sums = Sums::default();
+            sums.begin(first, length as usize);
+            if divisors.end <= DENSE_END {
+                kernel.dense(&mut sums, divisors.clone());
+            } else {
+                kernel.sparse(&mut sums, divisors.clone());
+            }
             let place = || format!("{} {first} + {length}, {divisors:?}", kernel.name());
-            prop_assert_eq!(trial.sums.total(), want.iter().sum::<u128>(), "{}", place());
+            prop_assert_eq!(sums.total(), want.iter().sum::<u128>(), "{}", place());
             let low: Vec<_> = want.iter().map(|sum| *sum as u64).collect();
-            prop_assert_eq!(trial.sums.low(), low, "{}", place());
+            prop_assert_eq!(sums.low(), low, "{}", place());
         }
         Ok(())
+    }
+
+    /// The groups that `count` divisors from d on lie in.
+    fn groups(d: u64, count: u64) -> Range<u64> {
+        let group = GROUP as u64;
+        (d - d % group).max(DENSE_END)..(d + count).next_multiple_of(group).max(DENSE_END + group)
     }
 
     proptest! {
@@ -124,30 +141,54 @@ mod tests {
             let n = (1 << bits) - below % (1 << (bits - 1));
             let d = 2 + ((root % n.isqrt()) >> shift).min(n.isqrt().saturating_sub(2));
             let first = (n - n % d).saturating_sub(length / 2).max(4);
-            let last = (first + length - 1).min(cost::zone(Method::Trial, first).last()).min(ARGUMENT_MAX);
-            prop_assume!(d <= last.isqrt());
-            let start = d.saturating_sub(below % 300).max(2);
-            check(first, last - first + 1, start..(d + root % 300).min(last.isqrt()) + 1)?;
+            let last = (first + length - 1).min(ARGUMENT_MAX);
+            check(first, last - first + 1, groups(d, root % 300))?;
+            if d < DENSE_END && last < CARRY_START {
+                check(first, last - first + 1, d..DENSE_END.min(last.isqrt() + 1).max(d))?;
+            }
+        }
+
+        /// Long blocks, where the fractions have been rounded most often, and each hit of a divisor counts.
+        #[test]
+        fn long_blocks(bits in 13..=36u32, below in any::<u64>(), root in any::<u64>(), shift in 0..18u32) {
+            let first = (1 << bits) - below % (1 << (bits - 1));
+            let d = DENSE_END + ((root % first.isqrt()) >> shift);
+            check(first, 4_096, groups(d, 32))?;
         }
     }
 
     #[test]
     fn the_largest_quotients_and_divisors() -> Result<(), TestCaseError> {
-        for end in [MIDDLE_START, WIDE_START, 1 << 53, ARGUMENT_MAX] {
+        for end in [1 << 32, fractions::SPLIT_START, 1 << 53, ARGUMENT_MAX] {
             let root = (end - 1).isqrt();
-            for divisors in [2..1_000, 8_000..9_000, root - 500..root + 1] {
+            for divisors in [groups(64, 1_000), groups(fractions::SPLIT_MIN - 500, 1_000), groups(root - 500, 500)] {
                 check(end - 40, 40, divisors)?;
             }
-            check(root * root - 20, 21, root - 10..root + 1)?;
+            check(root * root - 20, 21, groups(root - 10, 10))?;
         }
-        check(ARGUMENT_MAX, 1, 2..20_000)
+        check(ARGUMENT_MAX, 1, groups(64, 20_000))
+    }
+
+    /// A divisor of 2^32 has exact fractions, the neighbours of one the largest rounding errors.
+    #[test]
+    fn around_powers_of_two() -> Result<(), TestCaseError> {
+        for bits in 6..=31 {
+            let d = 1 << bits;
+            check(d * d - d / 2 - 20, (d + 40).min(4_096), groups(d - 5, 10))?;
+        }
+        Ok(())
     }
 
     #[test]
-    fn an_abundant_number_s_sum_carries() -> Result<(), TestCaseError> {
+    fn an_abundant_number_s_sum_carries() {
         // 2^6·3^4·5^2·7^2·11·13·17·19·23·29·31·37·41, the largest highly composite number below 2^63.
         let n = 9_200_527_969_062_830_400;
-        assert!(by_remainder(n, 1, 2..100_000)[0] > 1 << 64);
-        check(n, 1, 2..100_000)
+        assert!(by_remainder(n, 1, 2..1 << 16)[0] > 1 << 64);
+        let mut trial = Trial::new(Kernel::best());
+        trial.begin(n, n);
+        while trial.next < 1 << 16 {
+            trial.work(1e6, &mut Findings::default());
+        }
+        assert_eq!(trial.sums.total(), by_remainder(n, 1, 2..trial.next)[0]);
     }
 }
