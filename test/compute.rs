@@ -24,6 +24,25 @@ fn a_count_starts_so_many() {
 }
 
 #[test]
+fn a_kernel_can_be_forced() {
+    let scene = Scene::new();
+    let manage = scene.manage("--seconds 0.2 --ledger :memory:");
+    for options in ["--kernel portable", "--kernel portable --count 2"] {
+        let compute = scene.compute(&manage, options);
+        let known = until("computes that said hello", || {
+            let computes = scene.computes(&manage);
+            (!computes.is_empty()).then_some(computes)
+        });
+        assert!(known.iter().all(|compute| compute["kernel"] == "portable"), "{known:?}");
+        compute.signal(Signal::SIGTERM);
+        assert_eq!(compute.wait_gone(), 0);
+    }
+    let compute = scene.start("compute", "--kernel abacus");
+    assert_eq!(compute.wait_gone(), 2);
+    assert!(compute.log.all().contains("this processor has: portable"), "{}", compute.log.all());
+}
+
+#[test]
 fn auto_is_the_cores_that_it_may_use() {
     let (scene, (_socket, address)) = (Scene::new(), deserted());
     let compute = scene.start_through("taskset -c 0", "compute", &format!("{address} --count auto"));

@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub enum Method {
     /// Every d in 2 ..= ⌊√n⌋ is tested against every n.
     Trial,
-    /// Every d is added to its multiples; what doesn't divide is never looked at.
+    /// Every prime power is multiplied into its multiples; what it doesn't divide is never looked at.
     Sieve,
 }
 

@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CANDIDATE_MAX))]
     pub last: Option<u64>,
 
-    /// How divisors are found: trial tests every d up to √n, sieve adds every d to its multiples
+    /// How divisors are found: trial tests every d up to √n, sieve multiplies prime powers into their multiples
     /// [default: the ledger's, else trial]
     #[arg(long, value_name = "trial|sieve", hide_possible_values = true)]
     pub method: Option<Method>,
