@@ -1,10 +1,12 @@
 //! What a compute does at its manage's side, and without it.
 
-use aliquot::common::message::{Accepted, Found, Message, Range};
+use std::rc::Rc;
+
+use aliquot::common::message::{Accepted, Found, Message, Range, Recall};
 use nix::sys::signal::Signal;
 
 use crate::endings::deserted;
-use crate::support::{FakeManage, Member, Peer, Scene, number, until};
+use crate::support::{FakeManage, Member, Peer, Process, Scene, number, until};
 
 #[test]
 fn a_count_starts_so_many() {
@@ -166,24 +168,54 @@ fn it_computes_on_while_manage_is_away() {
     assert_eq!(compute.wait_gone(), 0);
 }
 
-#[test]
-fn the_partial_result_of_an_ending_is_exact() {
-    let (scene, manage) = (Scene::new(), FakeManage::new());
+/// A compute that works on this range and has got somewhere.
+fn busy(scene: &Scene, range: &Range) -> (Rc<Process>, Peer, Vec<Peer>) {
+    let manage = FakeManage::new();
     let compute = scene.start("compute", &format!("{} -v", manage.address));
-    let (mut peer, _control) = manage.welcome();
+    let (mut peer, control) = manage.welcome();
     assert!(matches!(next(&mut peer), Message::Speed(_)));
     assert!(matches!(next(&mut peer), Message::Request(_)));
-    peer.tell(Range { lease: 3, first: 1_000, last: 1_000_000_000 });
+    peer.tell(range.clone());
     until("some progress", || match peer.hear() {
         Message::Alive(alive) if alive.tested > Some(0) => Some(()),
         _ => None,
     });
-    compute.signal(Signal::SIGTERM);
-    let found = next_result(&mut peer);
-    assert!(found.tested > 0 && found.last == found.first + found.tested - 1, "{found:?}");
+    (compute, peer, control)
+}
+
+#[track_caller]
+fn check_part(found: &Found, of: &Range) {
+    assert_eq!((found.lease, found.first), (of.lease, of.first));
+    assert!(found.tested > 0 && found.last == found.first + found.tested - 1 && found.last < of.last, "{found:?}");
     let mut sum = aliquot::divisors::ClosedForm::new(found.first, found.last);
     sum.step(u64::MAX);
     assert_eq!(sum.result(), Some(found.sum));
+}
+
+#[test]
+fn the_partial_result_of_an_ending_is_exact() {
+    let (scene, range) = (Scene::new(), Range { lease: 3, first: 1_000, last: 1_000_000_000 });
+    let (compute, mut peer, _control) = busy(&scene, &range);
+    compute.signal(Signal::SIGTERM);
+    check_part(&next_result(&mut peer), &range);
     peer.tell(Accepted { lease: 3 });
+    assert_eq!(compute.wait_gone(), 0);
+}
+
+#[test]
+fn a_recall_brings_what_is_tested_and_the_compute_works_on() {
+    let (scene, range) = (Scene::new(), Range { lease: 3, first: 1_000, last: 1_000_000_000 });
+    let (compute, mut peer, _control) = busy(&scene, &range);
+    // Another lease is none of its business.
+    peer.tell(Recall { lease: 2 });
+    peer.tell(Recall { lease: 3 });
+    check_part(&next_result(&mut peer), &range);
+    assert!(matches!(next(&mut peer), Message::Request(_)));
+    peer.tell(Accepted { lease: 3 });
+    peer.tell(Range { lease: 4, first: 1, last: 500 });
+    assert_eq!(next_result(&mut peer).perfect.0, [6, 28, 496]);
+    assert!(matches!(next(&mut peer), Message::Request(_)));
+    peer.tell(Accepted { lease: 4 });
+    compute.signal(Signal::SIGTERM);
     assert_eq!(compute.wait_gone(), 0);
 }

@@ -17,7 +17,7 @@ mod maker;
 /// Messages of each kind. Their optional attributes come and go by the bits of a counter, so four suffice for 16.
 const TURNS: u32 = 64;
 /// How many kinds of messages there are.
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 /// Files of one call of xmllint.
 const FILES_PER_CALL: usize = 500;
 
@@ -55,6 +55,7 @@ fn kind(message: &Message) -> usize {
         Message::Compute(_) => 13,
         Message::End(_) => 14,
         Message::Error(_) => 15,
+        Message::Recall(_) => 16,
     }
 }
 
@@ -261,6 +262,7 @@ fn the_document_has_the_limits_right() {
         ("HEARTBEAT_MS", limits::HEARTBEAT_MS),
         ("SILENCE_MAX_MS", limits::SILENCE_MAX_MS),
         ("REPORT_SILENCE_MAX_MS", limits::REPORT_SILENCE_MAX_MS),
+        ("STARVED_MS", limits::STARVED_MS),
         ("RESTART_GRACE_MS", limits::RESTART_GRACE_MS),
         ("BACKOFF_MIN_MS", limits::BACKOFF_MIN_MS),
         ("BACKOFF_MAX_MS", limits::BACKOFF_MAX_MS),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use aliquot::common::message::Found;
+use aliquot::common::message::{Alive, Found, Message, Range};
 use aliquot::divisors::ClosedForm;
 use nix::sys::signal::{Signal, kill};
 
@@ -84,6 +84,32 @@ fn one_command_is_a_whole_search_even_if_its_computes_die() {
     assert!(report.contains("TESTED   40,000,000 of 40,000,000 (100 %)   every number up to 40,000,000\n"), "{report}");
     assert!(report.contains("PERFECT  6  28  496  8,128  33,550,336\n"), "{report}");
     check_whole(&scene);
+}
+
+#[test]
+fn what_a_slow_compute_holds_at_the_end_goes_to_one_that_idles() {
+    const LAST: u64 = 2_000_000;
+    let scene = Scene::new();
+    let manage = scene.manage(&format!("--last {LAST} --seconds 0.5"));
+    // It has begun with a range, and becomes so slow that ten numbers are all that it tests.
+    let mut slow = FakeCompute::connect(manage.address, "slow", 1_000_000_000);
+    let range = slow.range();
+    let compute = scene.compute(&manage, "");
+    let recall = until("a recall", || {
+        slow.peer.tell(Alive { lease: Some(range.lease), tested: Some(10) });
+        if let Message::Recall(recall) = slow.peer.hear() { Some(recall) } else { None }
+    });
+    assert_eq!(recall.lease, range.lease);
+    let part = slow.compute(&Range { last: range.first + 9, ..range.clone() });
+    assert_eq!(slow.hand_in(part), Ok(()));
+    assert!(matches!(slow.control(manage.address).hear(), Message::Signal(_)), "all is tested");
+    drop(slow);
+    assert_eq!((manage.wait(), compute.wait_gone()), (0, 0));
+    let ledger = scene.ledger();
+    assert_eq!((ledger.tested(), ledger.leases()), (LAST, vec![]));
+    let mut others = ledger.ranges().into_iter().filter(|(first, last)| range.first <= *first && *last <= range.last);
+    assert_eq!(others.next(), Some((range.first, range.first + 9)));
+    assert!(others.next().is_some(), "the compute that idled has done the rest");
 }
 
 /// What the test knows to be taken: ranges that somebody holds by lease, and those accepted.

@@ -77,8 +77,12 @@ pub const LEDGER_BUSY_MAX_MS: u64 = 250;
 pub const RANGE_SECONDS_MIN: f64 = 0.1;
 /// See `RANGE_SECONDS_MIN`.
 pub const RANGE_SECONDS_MAX: f64 = 86_400.0;
-/// Near the end of a bounded search ranges shrink, so that computes end together, but not below this.
-pub const TAIL_SECONDS_MIN: f64 = 0.25;
+/// Near the end of a bounded search ranges shrink, so that computes end together, but not below this: see
+/// `RANGE_SECONDS_MIN`.
+pub const TAIL_SECONDS_MIN: f64 = RANGE_SECONDS_MIN;
+/// A compute that finds no work for so long while others have some gets a part of theirs. Where all computes are as
+/// fast as they were, the last ranges end within less; and with a tick more, a recall and a proof nobody idles for 2 s.
+pub const STARVED_MS: u64 = 500;
 /// How long the timing loop of a compute runs: long enough for a rate within a few percent, short enough for nobody
 /// to notice.
 pub const TIMING_LOOP_MS: u64 = 250;

@@ -16,7 +16,7 @@ pub enum Event {
     Heartbeat(u64),
     /// The timing loop has ended.
     Timed(Speed),
-    /// The range is tested.
+    /// The range is tested, or as much of it as was to be handed in.
     Finished(Found),
     /// This process is told to end; what is tested of the range, if anything.
     Ending(Option<Found>),
@@ -31,6 +31,8 @@ pub enum Action {
     Time(Method, u64),
     /// Test this range, by this method.
     Test(Method, Range),
+    /// Hand in what is tested of the range and stop; if nothing is, go on.
+    HandIn,
     /// Stop working: nobody wants it any more.
     Abandon,
     /// Close the connection and exit.
@@ -131,6 +133,7 @@ impl Duty {
     fn said(&mut self, message: Message) {
         match message {
             Message::Range(range) if !self.ending => self.test(range),
+            Message::Recall(recall) if self.task == Task::Range(recall.lease) => self.actions.push(Action::HandIn),
             Message::Accepted(accepted) => self.settle(accepted.lease),
             // A result that is sent again while it is being proved: its answer is still to come.
             Message::Refused(refused) if refused.code == Code::OutOfTurn => {}
@@ -221,7 +224,7 @@ impl Duty {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::message::{Accepted, Numbers, Refused, Version};
+    use crate::common::message::{Accepted, Numbers, Recall, Refused, Version};
 
     const SPEED: Speed = Speed { operations: 5, nanoseconds: 7 };
 
@@ -299,6 +302,16 @@ mod tests {
         let refused = Refused { lease: 1, code: Code::NotLeased, text: String::new() };
         let actions = duty.handle(Event::Said(refused.into()));
         assert_eq!(actions[1..], [Action::Abandon, say(Request {})]);
+    }
+
+    #[test]
+    fn what_is_recalled_is_handed_in_if_it_is_worked_on() {
+        let mut duty = busy();
+        let recall = |lease| Event::Said(Recall { lease }.into());
+        assert_eq!(duty.handle(recall(2)), []);
+        assert_eq!(duty.handle(recall(1)), [Action::HandIn]);
+        assert_eq!(duty.handle(Event::Finished(found(1))), [say(found(1)), say(Request {})]);
+        assert_eq!(duty.handle(recall(1)), [], "it is on its way");
     }
 
     #[test]

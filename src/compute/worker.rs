@@ -227,11 +227,20 @@ impl Worker {
                         self.alien = Some("it has leased something that is no range".to_owned());
                     }
                 }
+                Action::HandIn => self.hand_in(),
                 Action::Abandon => self.work = None,
                 Action::Leave => self.leaving = true,
                 Action::Log(text) => warn!(self.log, "{text}"),
             }
         }
+    }
+
+    /// Hands in what is tested of the range, if anything is: others do the rest.
+    fn hand_in(&mut self) {
+        let Some(found) = self.work.as_ref().and_then(Work::found) else { return };
+        debug!(self.log, "lease {} is recalled: handing in {} to {}", found.lease, found.first, found.last);
+        self.work = None;
+        self.advise(Event::Finished(found));
     }
 
     fn send(&mut self, message: Message) {

@@ -112,6 +112,11 @@ impl Coverage {
         run.last().map(|(_, segment)| Span { first, last: segment.last })
     }
 
+    /// All free segments, the highest first: where a search is far from its end, that is nearly all of it.
+    pub fn free_spans(&self) -> impl Iterator<Item = Span> {
+        self.free.iter().rev().filter_map(|first| Some(self.segment(*first)?.0))
+    }
+
     /// Who has the segment that begins at `first`, and how far it goes.
     #[must_use]
     pub fn segment(&self, first: u64) -> Option<(Span, Held)> {

@@ -101,11 +101,12 @@ impl Roster {
         }
     }
 
-    /// The operations a second of all computes that work.
+    /// The operations a second of all computes that work, and soon will: one that is still in its timing loop is
+    /// taken for as fast as one of `pace`.
     #[must_use]
-    pub fn total_pace(&self) -> f64 {
+    pub fn total_pace(&self, pace: Pace) -> f64 {
         let connected = self.computes.values().filter(|compute| compute.data.is_some());
-        connected.filter_map(|compute| compute.pace).map(Pace::operations_per_s).sum()
+        connected.map(|compute| compute.pace.unwrap_or(pace).operations_per_s()).sum()
     }
 
     /// One more wrong result from `host`; gives how many that makes.

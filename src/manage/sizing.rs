@@ -43,25 +43,36 @@ pub struct Plan {
     pub method: Method,
     /// What a range should take.
     pub seconds: f64,
-    /// The last candidate, if the search is bounded: ranges then get shorter towards it.
-    pub last: Option<u64>,
 }
 
 impl Plan {
     /// The range for a compute of `pace` out of the free candidates `free`, where all computes together have
-    /// `total` operations a second.
+    /// `total` operations a second, and `left` are all free spans.
     ///
     /// Near the end of a bounded search a range is half of one compute's share of what is left (guided
-    /// self-scheduling), so that all computes end at about the same time.
+    /// self-scheduling), so that all computes end at about the same time, also if one becomes half as fast meanwhile.
     ///
     /// However short the time, a range is worth twice its first candidate. Where that one candidate costs a pass over
     /// all d ≤ √n, as many as share the pass come along nearly for nothing; alone, each would cost it again.
     #[must_use]
-    pub fn range(&self, free: Span, pace: Pace, total: f64) -> Span {
-        let left = self.last.map_or(f64::INFINITY, |last| operations(self.method, free.first, last));
-        let seconds = self.seconds.min((left / total.max(pace.0) / 2.0).max(TAIL_SECONDS_MIN.min(self.seconds)));
+    pub fn range(&self, free: Span, pace: Pace, total: f64, left: impl Iterator<Item = Span>) -> Span {
+        let total = total.max(pace.0);
+        let share = self.cost_up_to(2.0 * self.seconds * total, left) / total / 2.0;
+        let seconds = self.seconds.min(share.max(TAIL_SECONDS_MIN.min(self.seconds)));
         let budget = (pace.0 * seconds).max(2.0 * operations(self.method, free.first, free.first));
         Span { first: free.first, last: last_for(self.method, free.first, budget, free.last) }
+    }
+
+    /// What `spans` cost; no further than `enough`, as there may be many.
+    fn cost_up_to(&self, enough: f64, spans: impl Iterator<Item = Span>) -> f64 {
+        let mut cost = 0.0;
+        for span in spans {
+            cost += operations(self.method, span.first, span.last);
+            if cost >= enough {
+                break;
+            }
+        }
+        cost
     }
 }
 
@@ -69,16 +80,14 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn plan(last: Option<u64>) -> Plan {
-        Plan { method: Method::Trial, seconds: 15.0, last }
-    }
+    const PLAN: Plan = Plan { method: Method::Trial, seconds: 15.0 };
 
     #[test]
     fn a_range_takes_the_seconds_asked_for() {
         let pace = Pace::timed(1_000_000_000, 1_000_000_000).unwrap();
         for first in [1, 1_000_000, 1_000_000_000, 1_000_000_000_000] {
             let free = Span { first, last: u64::MAX / 2 };
-            let range = plan(None).range(free, pace, pace.0);
+            let range = PLAN.range(free, pace, pace.0, std::iter::once(free));
             let seconds = operations(Method::Trial, range.first, range.last) / pace.0;
             assert!((14.5..=15.0).contains(&seconds), "{seconds} s from {first}");
         }
@@ -91,7 +100,7 @@ mod tests {
         let mut free = Span { first: 1, last };
         let mut ranges = 0;
         while free.first <= last {
-            let range = plan(Some(last)).range(free, pace, 2.0 * pace.0);
+            let range = PLAN.range(free, pace, 2.0 * pace.0, std::iter::once(free));
             assert!(range.first == free.first && (range.first..=last).contains(&range.last));
             free.first = range.last + 1;
             ranges += 1;
@@ -101,14 +110,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_back_is_divided_like_what_is_left() {
+        let pace = Pace::timed(1_000_000_000, 1_000_000_000).unwrap();
+        let given_back = Span { first: 1, last: 2_000_000 };
+        let left = |spans: &[Span]| PLAN.range(given_back, pace, 4.0 * pace.0, spans.iter().copied()).last;
+        assert!(left(&[given_back]) < 1_000_000, "an eighth of what it costs");
+        assert_eq!(left(&[Span { first: 10_000_000_000, last: 20_000_000_000 }, given_back]), 2_000_000);
+    }
+
+    #[test]
     fn dividing_a_search_costs_at_most_as_much_again() {
         for (method, bits) in Method::ALL.into_iter().flat_map(|method| [32, 50, 51, 62].map(|bits| (method, bits))) {
             let whole = Span { first: 1 << bits, last: (1 << bits) + 3_000 };
-            let plan = Plan { method, seconds: 0.5, last: Some(whole.last) };
+            let plan = Plan { method, seconds: 0.5 };
             let pace = Pace::timed(100_000_000, 1_000_000_000).unwrap();
             let (mut free, mut cost) = (whole, 0.0);
             while free.first <= whole.last {
-                let range = plan.range(free, pace, 2.0 * pace.0);
+                let range = plan.range(free, pace, 2.0 * pace.0, std::iter::once(free));
                 cost += operations(method, range.first, range.last);
                 free.first = range.last + 1;
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aliquot::common::limits;
 use aliquot::common::message::{
     Accepted, Acknowledged, Alive, Code, Compute, End, Error, Found, Hello, Instance, Message, Numbers, Query, Range,
-    Refused, Request, Role, Signal, Speed, Stage, Status, Version, Welcome,
+    Recall, Refused, Request, Role, Signal, Speed, Stage, Status, Version, Welcome,
 };
 use aliquot::common::signal::Ending;
 use aliquot::divisors::Method;
@@ -33,7 +33,8 @@ impl Maker {
             Accepted { lease: self.number() }.into(),
             Refused { lease: self.number(), code: self.one(Code::ALL), text: self.text() }.into(),
         ];
-        all.extend::<[Message; 7]>([
+        all.extend::<[Message; 8]>([
+            Recall { lease: self.number() }.into(),
             Signal { name: self.one(&Ending::ALL) }.into(),
             Acknowledged {}.into(),
             Query {}.into(),

@@ -119,6 +119,15 @@ element! {
 }
 
 element! {
+    /// Others idle: hand in what is tested of the range of a lease, so that they can do the rest. It is answered by
+    /// `result` and `request`, or not at all if nothing is tested yet, or no more.
+    pub struct Recall = "recall" {
+        /// The number of the lease.
+        lease: u64,
+    }
+}
+
+element! {
     /// To a control monitor: send this signal to your parent. From an operator's report: send it to yourself.
     pub struct Signal = "signal" {
         /// INT, QUIT, HUP or TERM.
@@ -263,8 +272,8 @@ macro_rules! message {
 }
 
 message! {
-    Hello, Welcome, Speed, Request, Range, Alive, Found, Accepted, Refused, Signal, Acknowledged, Query, Status, Compute,
-    End, Error,
+    Hello, Welcome, Speed, Request, Range, Alive, Found, Accepted, Refused, Recall, Signal, Acknowledged, Query, Status,
+    Compute, End, Error,
 }
 
 impl Status {

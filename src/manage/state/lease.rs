@@ -6,8 +6,8 @@ use slog::Level;
 
 use super::{Holder, Leased, Peer, Record, State};
 use crate::common::clock::Millis;
-use crate::common::limits::{LAPSED_MAX, RESTART_GRACE_MS};
-use crate::common::message::{Alive, Code, Instance, Range, Refused};
+use crate::common::limits::{LAPSED_MAX, RESTART_GRACE_MS, STARVED_MS};
+use crate::common::message::{Alive, Code, Instance, Range, Recall, Refused};
 use crate::manage::coverage::{Held, Span};
 
 /// A range that somebody works on.
@@ -97,7 +97,7 @@ impl State {
         let (span, recheck) = if let Some(span) = self.rechecks.choose(&holder, &self.roster) {
             (span, true)
         } else if let Some(free) = self.coverage.next_free() {
-            (self.plan().range(free, pace, self.roster.total_pace()), false)
+            (self.plan().range(free, pace, self.roster.total_pace(pace), self.coverage.free_spans()), false)
         } else {
             return;
         };
@@ -114,6 +114,37 @@ impl State {
         self.record(Record::Leased(Leased { lease, span, holder: holder.clone(), recheck }));
         self.leases.insert(lease, Lease { span, holder, recheck, given: self.now, unclaimed_until: None });
         self.send(peer, Range { lease, first: span.first, last: span.last });
+    }
+
+    /// Notes whether a compute waits in vain: it could work, but all that is left is leased.
+    pub(super) fn note_starved(&mut self) {
+        let may_work = |instance: &Instance| {
+            self.roster.get(*instance).is_some_and(|c| !c.proving && !self.roster.is_struck(&c.host))
+        };
+        let in_vain = !self.is_ending() && self.coverage.leased() > 0 && self.coverage.next_free().is_none();
+        let starved = in_vain && self.waiting.iter().any(may_work);
+        self.starved = starved.then(|| self.starved.unwrap_or(self.now));
+    }
+
+    /// Where a compute has waited in vain for too long, the others are asked to hand in what they have tested: the
+    /// rest of their ranges is then divided among all. It finds those that were slowed down, and those that had taken
+    /// much before others came.
+    pub(super) fn recall_for_starved(&mut self) {
+        let long_since = |since: Millis| self.now.since(since) >= STARVED_MS;
+        if !self.starved.is_some_and(long_since) {
+            return;
+        }
+        let held = self.leases.held.iter().filter(|(_, lease)| !lease.recheck && long_since(lease.given));
+        let recalls: Vec<(Peer, u64)> = held
+            .filter_map(|(number, lease)| {
+                let holder = self.roster.get(lease.holder.instance)?;
+                holder.data.filter(|_| !holder.proving).map(|peer| (peer, *number))
+            })
+            .collect();
+        for (peer, lease) in recalls {
+            self.log(Level::Debug, format!("connection {peer}: lease {lease} is recalled: others idle"));
+            self.send(peer, Recall { lease });
+        }
     }
 
     /// A sign of life. One that names a lease says that it is still worked on.

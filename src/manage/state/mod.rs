@@ -199,6 +199,8 @@ pub struct State {
     roster: Roster,
     /// The computes that have asked for a range and haven't got one yet.
     waiting: BTreeSet<Instance>,
+    /// Since when a compute has waited in vain, because all that is left is leased.
+    starved: Option<Millis>,
     seats: BTreeMap<Peer, Seat>,
     rates: Rates,
     actions: Vec<Action>,
@@ -236,6 +238,7 @@ impl State {
             prover: Prover::default(),
             roster: Roster::default(),
             waiting: BTreeSet::new(),
+            starved: None,
             seats: BTreeMap::new(),
             rates: Rates::default(),
             actions: Vec::new(),
@@ -275,6 +278,7 @@ impl State {
     /// The end of a turn: gives ranges to those who wait, and says what is to be done about all that was handled.
     pub fn settle(&mut self) -> Vec<Action> {
         self.serve_waiting();
+        self.note_starved();
         if self.is_complete() && !self.is_ending() {
             let whole = self.coverage.whole();
             self.log(Level::Info, format!("all of {} to {} is tested", whole.first, whole.last));
@@ -347,12 +351,13 @@ impl State {
     fn tick(&mut self) {
         self.drop_silent();
         self.free_unclaimed();
+        self.recall_for_starved();
         self.roster.forget_lost(self.now);
         self.sample_rates();
     }
 
     fn plan(&self) -> Plan {
-        Plan { method: self.settings.method, seconds: self.policy.seconds, last: self.settings.last }
+        Plan { method: self.settings.method, seconds: self.policy.seconds }
     }
 
     fn send(&mut self, peer: Peer, message: impl Into<Message>) {

@@ -4,6 +4,7 @@ use super::*;
 use crate::common::limits::{ENDING_MAX_MS, GREETING_MAX_MS, RESTART_GRACE_MS, SILENCE_MAX_MS, STRIKES_MAX};
 use crate::common::message::{Alive, Hello, Numbers, Query, Range, Request, Role, Signal, Speed, Stage, Version};
 
+mod tail;
 mod world;
 
 use world::{POLICY, World, truth};
