@@ -83,9 +83,11 @@ pub const TAIL_SECONDS_MIN: f64 = RANGE_SECONDS_MIN;
 /// A compute that finds no work for so long while others have some gets a part of theirs. Where all computes are as
 /// fast as they were, the last ranges end within less; and with a tick more, a recall and a proof nobody idles for 2 s.
 pub const STARVED_MS: u64 = 500;
-/// How long the timing loop of a compute runs: long enough for a rate within a few percent, short enough for nobody
-/// to notice.
-pub const TIMING_LOOP_MS: u64 = 250;
+/// How long the timing loop of a compute runs at most: long enough for a rate within some ten percent even where
+/// something else runs on the core, short enough for nobody to notice.
+pub const TIMING_LOOP_MAX_MS: u64 = 250;
+/// It ends before that when two stretches of this length agree: five slices of work each, the least that has a rate.
+pub const TIMING_STRETCH_MS: u64 = 25;
 /// How long a compute computes, and manage proves, between two looks at the signals and sockets.
 pub const SLICE_MS: u64 = 5;
 /// Divisions of a proof between two looks of manage at the clock: below 1 ms, as `SLICE_MS` bounds what they add up to.

@@ -9,6 +9,8 @@ pub mod options;
 
 pub mod kernel;
 
+pub mod timing;
+
 pub mod work;
 
 pub mod wire;

@@ -20,7 +20,7 @@ use crate::divisors::Kernel;
 use super::duty::{Action, Duty, Event};
 use super::monitor::Monitor;
 use super::wire::{News, Wire};
-use super::work::Work;
+use super::work::{Outcome, Work};
 
 /// One compute.
 pub struct Worker {
@@ -204,14 +204,12 @@ impl Worker {
     /// Does a slice of the work.
     fn compute(&mut self) {
         let Some(work) = &mut self.work else { return };
-        if !work.step() {
-            return;
-        }
-        let Some(work) = self.work.take() else { return };
-        match work.found() {
-            Some(found) => self.advise(Event::Finished(found)),
-            None => self.advise(Event::Timed(work.speed())),
-        }
+        let Some(outcome) = work.step() else { return };
+        self.work = None;
+        self.advise(match outcome {
+            Outcome::Finished(found) => Event::Finished(found),
+            Outcome::Timed(speed) => Event::Timed(speed),
+        });
     }
 
     /// Asks the duty what to do about `event`, and does it.
