@@ -17,7 +17,7 @@ mod sieve;
 mod sums;
 mod trial;
 
-/// Σ s(n) over a range in O(√n), to prove what a search claims.
+/// Σ s(n) over a range in O(n^(1/3) log n), to prove what a search claims.
 pub use closed_form::ClosedForm;
 /// What a range costs, and how long a range may be for a given cost.
 pub use cost::{last_for, operations};
