@@ -7,14 +7,14 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use aliquot::divisors::{ClosedForm, Kernel, Method, Search, kernel_name, last_for, operations};
+use aliquot::divisors::{ClosedForm, Kernel, Method, Search, last_for, operations};
 
 const ROUNDS: usize = 5;
 const RUN: Duration = Duration::from_millis(100);
 const STEP: u64 = 2_000_000;
 
 fn main() {
-    println!("kernel {}, one core, medians of {ROUNDS} runs", kernel_name());
+    println!("kernel {}, one core, medians of {ROUNDS} runs", Kernel::best().name());
     println!("\ntrial division, pairs/s:");
     for n in [1_000_000, 40_000_000, 1_000_000_000, 4_000_000_000, 1_000_000_000_000, 1 << 50, 1 << 52, 1 << 60] {
         trial_row(n);

@@ -117,7 +117,8 @@ fn the_first_values_against_pari() {
     let mut gp = Command::new("gp").args(["-q", "-f"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     gp.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = gp.wait_with_output().unwrap();
-    let values: Vec<u128> = String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    let values: Vec<u128> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
     assert_eq!(values.len(), 10_000);
     for (n, value) in (1..).zip(values) {
         for (name, search) in searches(n, n) {

@@ -45,7 +45,9 @@ impl Work {
     #[must_use]
     pub fn range(method: Method, kernel: Kernel, range: Range) -> Option<Self> {
         let valid = (1..=range.last).contains(&range.first) && range.last <= CANDIDATE_MAX;
-        valid.then(|| Self::new(Task::Range(range.clone()), Search::with_kernel(method, kernel, range.first, range.last)))
+        valid.then(|| {
+            Self::new(Task::Range(range.clone()), Search::with_kernel(method, kernel, range.first, range.last))
+        })
     }
 
     fn new(task: Task, search: Search) -> Self {

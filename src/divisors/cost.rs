@@ -1,10 +1,10 @@
 //! What a range costs: a model in closed form, in operations.
 //!
-//! An operation is the time of one pair (n, d) in the fastest trial kernel, or of about one addition of the sieve. The
+//! An operation is the time of one pair (n, d) in the fastest trial kernel, or of about one cycle of the sieve. The
 //! two are not the same time; a rate in operations per second belongs to a method. [`Search`](super::Search) counts
 //! what it does in the same unit, so a rate that it reaches on a short piece tells how long a range will take.
 //!
-//! The weights come from timing the AVX2 kernels over stretches of divisors (AMD Zen 5); `bench/divisors.rs` shows how
+//! The weights come from timing the AVX2 kernels over parts of their work (AMD Zen 3); `bench/divisors.rs` shows how
 //! well they predict. A rate is measured near the candidates that it is used for, so on other processors, and with the
 //! portable kernel, a wrong weight shows in ranges that reach into another zone.
 
@@ -54,7 +54,15 @@ const fn sieve(last: u64, block: u64, number: f64) -> Zone {
 
 /// Blocks shrink so that giving one up loses little; in short ones, making divisors ready costs too much.
 static TRIAL: [Zone; 9] = [
-    Zone { last: DENSE_END * DENSE_END - 1, block: 4096, pair: 4.4, hit: 0.0, number: 27.0, divisor: 100.0, prime: 0.0 },
+    Zone {
+        last: DENSE_END * DENSE_END - 1,
+        block: 4096,
+        pair: 4.4,
+        hit: 0.0,
+        number: 27.0,
+        divisor: 100.0,
+        prime: 0.0,
+    },
     Zone { pair: RUN_PAIR, ..trial(SPARSE_START * SPARSE_START - 1, 4096, NUMBER) },
     trial((1 << 38) - 1, 4096, NUMBER + RUN_MORE),
     trial((1 << 42) - 1, 2048, NUMBER + RUN_MORE),
@@ -66,15 +74,17 @@ static TRIAL: [Zone; 9] = [
 ];
 
 /// Longer stretches save passes over the primes, which are dearer the larger the candidates are, but need more memory.
-static SIEVE: [Zone; 8] = [
+static SIEVE: [Zone; 10] = [
     sieve((1 << 24) - 1, 1 << 20, 11.0),
     sieve((1 << 28) - 1, 1 << 20, 12.0),
-    sieve((1 << 34) - 1, 1 << 20, 13.0),
-    sieve((1 << 42) - 1, 1 << 21, 17.0),
-    sieve(WIDE_START - 1, 1 << 22, 20.0),
-    sieve((1 << 54) - 1, 1 << 22, 70.0),
-    sieve((1 << 58) - 1, 1 << 22, 75.0),
-    sieve(ARGUMENT_MAX, 1 << 22, 80.0),
+    sieve((1 << 34) - 1, 1 << 20, 13.3),
+    sieve((1 << 38) - 1, 1 << 21, 18.5),
+    sieve((1 << 42) - 1, 1 << 21, 20.5),
+    sieve((1 << 46) - 1, 1 << 22, 23.0),
+    sieve(WIDE_START - 1, 1 << 22, 26.0),
+    sieve((1 << 54) - 1, 1 << 22, 66.0),
+    sieve((1 << 58) - 1, 1 << 22, 68.0),
+    sieve(ARGUMENT_MAX, 1 << 22, 70.0),
 ];
 
 /// The operations of finding all primes among so many numbers.

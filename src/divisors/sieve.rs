@@ -7,10 +7,10 @@ mod multiples;
 mod part;
 mod primes;
 
+use super::Method;
 use super::cost::{self, Zone};
 use super::findings::Findings;
 use super::kernel::Kernel;
-use super::Method;
 pub(super) use multiples::Multiples;
 pub(super) use part::WIDE_START;
 use part::{Narrow, Part, Wide};
@@ -124,7 +124,8 @@ impl Sieve {
                 } else {
                     self.wide.sieve(&mut self.multiples, index, root, findings);
                 }
-                self.phase = if index + 1 < self.multiples.segments() { Phase::Segments(index + 1) } else { Phase::Done };
+                self.phase =
+                    if index + 1 < self.multiples.segments() { Phase::Segments(index + 1) } else { Phase::Done };
                 self.zone.segment_cost(last - first + 1)
             }
             Phase::Done => 0.0,

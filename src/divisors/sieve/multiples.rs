@@ -107,7 +107,7 @@ impl Multiples {
         let length = self.last - self.first + 1;
         let mut distance = self.distance(step);
         while distance < length {
-            let place = distance as u32 % SEGMENT as u32 | raised << SEGMENT_BITS;
+            let place = (distance as u32 % SEGMENT as u32) | (raised << SEGMENT_BITS);
             self.buckets[(distance >> SEGMENT_BITS) as usize].push(Hit { prime, place });
             distance += step;
         }

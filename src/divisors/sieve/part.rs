@@ -64,9 +64,8 @@ impl Part for Narrow {
         let mut n = first as f64;
         let (chunks, rest) = parts.as_chunks();
         for chunk in chunks {
-            let sigmas = close_chunk(chunk, n, root as f64).unwrap_or_else(|| {
-                array::from_fn(|lane| chunk[lane].close_one(n + lane as f64, root as f64, perfect))
-            });
+            let sigmas = close_chunk(chunk, n, root as f64)
+                .unwrap_or_else(|| array::from_fn(|lane| chunk[lane].close_one(n + lane as f64, root as f64, perfect)));
             total.add(sigmas);
             n += LANES as f64;
         }
@@ -106,9 +105,8 @@ const LANES: usize = 8;
 fn close_chunk(parts: &[Narrow; LANES], first: f64, root: f64) -> Option<[f64; LANES]> {
     let n: [f64; LANES] = array::from_fn(|lane| first + lane as f64);
     let closed: [_; LANES] = array::from_fn(|lane| parts[lane].sigma(n[lane]));
-    let special = |(n, (cofactor, sigma)): (&f64, &(f64, f64))| {
-        (*cofactor > 1.0) & (*cofactor <= root) | (*sigma == 2.0 * n)
-    };
+    let special =
+        |(n, (cofactor, sigma)): (&f64, &(f64, f64))| (*cofactor > 1.0) & (*cofactor <= root) | (*sigma == 2.0 * n);
     let any = n.iter().zip(&closed).map(special).fold(false, |any, special| any | special);
     (!any).then(|| closed.map(|(_, sigma)| sigma))
 }
@@ -125,10 +123,10 @@ impl Total {
     fn add(&mut self, values: [f64; LANES]) {
         /// Adding it rounds a float below 2^51 to an integer.
         const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
-        for lane in 0..LANES {
-            let high = values[lane] * (1.0 / UNIT) + ROUND - ROUND;
-            self.high[lane] += high;
-            self.low[lane] += values[lane] - high * UNIT;
+        for ((high, low), value) in self.high.iter_mut().zip(&mut self.low).zip(values) {
+            let units = value * (1.0 / UNIT) + ROUND - ROUND;
+            *high += units;
+            *low += value - units * UNIT;
         }
     }
 

@@ -96,7 +96,7 @@ mod tests {
         }
         let mut cursor = Cursor::START;
         let found: Vec<_> = primes.after(&mut cursor, 1_000_000).collect();
-        let is_prime = |n: u64| (2..).take_while(|d| d * d <= n).all(|d| n % d != 0);
+        let is_prime = |n: u64| (2..).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d));
         assert_eq!(found, (3..1_000_000).filter(|n| is_prime(*n)).collect::<Vec<_>>());
     }
 

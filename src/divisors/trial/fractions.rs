@@ -139,7 +139,8 @@ pub(in crate::divisors) fn pass<D: Division>(sums: &mut Sums, divisors: Range<u6
         for start in (0..sums.length()).step_by(run) {
             let count = run.min(sums.length() - start);
             let least = group.least(count);
-            let mut hits = least.iter().enumerate().fold(0, |hits, (lane, least)| hits | u32::from(*least <= bound) << lane);
+            let mut hits =
+                least.iter().enumerate().fold(0, |hits, (lane, least)| hits | u32::from(*least <= bound) << lane);
             while hits != 0 {
                 add_multiple(sums, start..start + count, first + u64::from(hits.trailing_zeros()));
                 hits &= hits - 1;
