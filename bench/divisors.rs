@@ -1,26 +1,34 @@
-//! What the number theory reaches on one core, and how well its cost model predicts.
+//! What the number theory gains over a plain loop, what the closed form takes, how well the cost model predicts.
 //!
 //! `cargo bench --bench divisors`: for several n, the rate of trial division and of the sieve, each run alternating
 //! with a scalar loop of 64-bit remainders, so that a slow moment of the machine hits both; medians and ratios. Then
-//! the time of ranges of half a second against what a rate measured for 250 ms promised.
+//! the time of ranges of half a second against what a rate measured for 250 ms promised. What the kernels reach by
+//! themselves, in cycles too: `cargo bench --bench kernels`.
+
+mod shared {
+    pub mod figures;
+    pub mod searches;
+}
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use aliquot::divisors::{ClosedForm, Kernel, Method, Search, last_for, operations};
+use aliquot::divisors::{self, ClosedForm, Kernel, Method, Search, operations};
+use shared::figures::{median, scientific};
+use shared::searches::{Stopwatch, last_for, pairs, time};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const RUN: Duration = Duration::from_millis(100);
 const STEP: u64 = 2_000_000;
 
 fn main() {
-    println!("kernel {}, one core, medians of {ROUNDS} runs", Kernel::best().name());
+    println!("kernel {}, one core, medians of {ROUNDS} runs"());
     println!("\ntrial division, pairs/s:");
     for n in [1_000_000, 40_000_000, 1_000_000_000, 4_000_000_000, 1_000_000_000_000, 1 << 50, 1 << 52, 1 << 60] {
         trial_row(n);
     }
     println!("\nsieve, numbers/s:");
-    for n in [1_000, 1_000_000, 1_000_000_000, 1_000_000_000_000, 1_000_000_000_000_000] {
+    for n in [1_000_000, 1_000_000_000, 100_000_000_000, 1_000_000_000_000, 1_000_000_000_000_000] {
         sieve_row(n);
     }
     println!("\nclosed form of a range that ends at n:");
@@ -36,35 +44,36 @@ fn main() {
 }
 
 fn trial_row(n: u64) {
-    let (mut scalar, mut kernels) = (Vec::new(), vec![Vec::new(); Kernel::all().len()]);
+    row(n, Method::Trial, &Kernel::all(), |last| pairs(n, last) as f64, scalar_pairs_per_second);
+}
+
+fn sieve_row(n: u64) {
+    let scalar = |n| scalar_pairs_per_second(n) / (n as f64).sqrt();
+    row(n, Method::Sieve, &[Kernel::best()], |last| (last - n + 1) as f64, scalar);
+}
+
+/// The kernels in turn with the scalar loop. Ranges have so many `items`.
+fn row(n: u64, method: Method, kernels: &[Kernel], items: impl Fn(u64) -> f64, scalar: fn(u64) -> f64) {
+    let lasts: Vec<_> = kernels.iter().map(|kernel| last_for(method, *kernel, n)).collect();
+    let (mut scalars, mut rates) = (Vec::new(), vec![Vec::new(); kernels.len()]);
     for _ in 0..ROUNDS {
-        scalar.push(scalar_pairs_per_second(n));
-        for (kernel, rates) in Kernel::all().into_iter().zip(&mut kernels) {
-            rates.push(trial_pairs_per_second(kernel, n));
+        scalars.push(scalar(n));
+        for ((kernel, last), rates) in kernels.iter().zip(&lasts).zip(&mut rates) {
+            rates.push(searches_per_second(method, *kernel, n, *last) * items(*last));
         }
     }
-    let scalar = median(scalar);
-    print!("  n = {n:<20} scalar {scalar:>9.3e}");
-    for (kernel, rates) in Kernel::all().into_iter().zip(kernels) {
+    let scalar = median(scalars);
+    print!("  n = {n:<20} scalar {}", scientific(scalar));
+    for (kernel, rates) in kernels.iter().zip(rates) {
         let rate = median(rates);
-        print!("   {} {rate:>9.3e} ({:>5.1} x)", kernel.name(), rate / scalar);
+        print!("   {} {} ({:.1} x)", kernel.name(), scientific(rate), rate / scalar);
     }
     println!();
 }
 
-fn sieve_row(n: u64) {
-    let (mut scalar, mut sieve) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        scalar.push(scalar_pairs_per_second(n) / (n as f64).sqrt());
-        sieve.push(numbers_per_second(Search::new(Method::Sieve, n, u64::MAX / 2)));
-    }
-    let (scalar, sieve) = (median(scalar), median(sieve));
-    println!("  n = {n:<20} scalar {scalar:>9.3e}   sieve {sieve:>9.3e} ({:.0} x)", sieve / scalar);
-}
-
 fn closed_form_row(n: u64) {
     let times = (0..ROUNDS).map(|_| {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         let mut form = ClosedForm::new(n / 2, n);
         form.step(u64::MAX);
         black_box(form.result());
@@ -75,7 +84,7 @@ fn closed_form_row(n: u64) {
 
 /// The naive way: one remainder after another until `RUN` is over.
 fn scalar_pairs_per_second(n: u64) -> f64 {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let (mut pairs, mut hits) = (0, 0);
     for candidate in n.. {
         for d in 2..=candidate.isqrt() {
@@ -90,35 +99,20 @@ fn scalar_pairs_per_second(n: u64) -> f64 {
     unreachable!("candidates don't run out in {RUN:?}")
 }
 
-/// Pairs with d ≤ √n per second: what the search has done of whole blocks' operations, as a share of their pairs.
-fn trial_pairs_per_second(kernel: Kernel, n: u64) -> f64 {
-    const NUMBERS: u64 = 1 << 16;
-    let start = Instant::now();
-    let mut done = 0.0;
-    while start.elapsed() < RUN {
-        let mut search = Search::with_kernel(Method::Trial, kernel, n, n + NUMBERS - 1);
-        while !search.finished() && start.elapsed() < RUN {
-            search.step(STEP);
-        }
-        done += search.operations_done();
+/// Searches per second, of a whole range until `RUN` is over.
+fn searches_per_second(method: Method, kernel: Kernel, first: u64, last: u64) -> f64 {
+    let (mut runs, mut took) = (0.0, Duration::ZERO);
+    while took < RUN {
+        took += time(method, kernel, first, last);
+        runs += 1.0;
     }
-    let share = done / operations(Method::Trial, n, n + NUMBERS - 1);
-    share * NUMBERS as f64 * (n as f64).sqrt() / start.elapsed().as_secs_f64()
-}
-
-/// Numbers tested per second, until `RUN` and at least one segment are over.
-fn numbers_per_second(mut search: Search) -> f64 {
-    let start = Instant::now();
-    while start.elapsed() < RUN || search.tally().tested == 0 {
-        search.step(STEP);
-    }
-    search.tally().tested as f64 / start.elapsed().as_secs_f64()
+    runs / took.as_secs_f64()
 }
 
 fn prediction_row(method: Method, n: u64) {
     let errors = (0..ROUNDS).map(|_| {
         let rate = timing_loop(method, n);
-        let last = last_for(method, n, rate * 0.5, 1 << 63);
+        let last = divisors::last_for(method, n, rate * 0.5, 1 << 63);
         let predicted = operations(method, n, last) / rate;
         let mut search = Search::new(method, n, last);
         let start = Instant::now();
@@ -138,9 +132,4 @@ fn timing_loop(method: Method, n: u64) -> f64 {
         search.step(STEP);
     }
     search.operations_done() / start.elapsed().as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
