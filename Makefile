@@ -9,10 +9,10 @@ RELEASE  = $(or $(CARGO_TARGET_DIR),target)/release
 BIN      = $(DESTDIR)$(PREFIX)/bin
 MAN      = $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: help build run check bench doc install uninstall tarball clean
+.PHONY: help build run check bench peers instructions doc install uninstall tarball clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
 build: ## Build the programs, into target/release
 	$(CARGO) build --release --locked
@@ -24,8 +24,14 @@ check: ## Run all tests
 	.ci/needs
 	$(CARGO) test --release --locked
 
-bench: ## Measure the number theory and the XML reader
-	$(CARGO) bench --locked --bench divisors --bench xml
+bench: ## Measure kernels, number theory and XML reader, in some five minutes
+	$(CARGO) bench --locked --bench kernels --bench divisors --bench xml
+
+peers: ## Measure against PARI/GP, numpy and plain loops; draw bench/plot.svg
+	bench/peers
+
+instructions: ## Count instructions by valgrind; 2 % more than before is an error
+	bench/instructions
 
 doc: ## Check the man pages, build the documentation of the code
 	$(if $(MANUALS),mandoc -T lint -W warning $(MANUALS))
