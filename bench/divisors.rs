@@ -22,7 +22,7 @@ const RUN: Duration = Duration::from_millis(100);
 const STEP: u64 = 2_000_000;
 
 fn main() {
-    println!("kernel {}, one core, medians of {ROUNDS} runs"());
+    println!("kernel {}, one core, medians of {ROUNDS} runs", Kernel::best().name());
     println!("\ntrial division, pairs/s:");
     for n in [1_000_000, 40_000_000, 1_000_000_000, 4_000_000_000, 1_000_000_000_000, 1 << 50, 1 << 52, 1 << 60] {
         trial_row(n);
@@ -32,7 +32,7 @@ fn main() {
         sieve_row(n);
     }
     println!("\nclosed form of a range that ends at n:");
-    for n in [1_000_000_000, 1_000_000_000_000, 100_000_000_000_000] {
+    for n in [1_000_000_000_000, 1_000_000_000_000_000, 1_000_000_000_000_000_000, (1 << 63) - 1] {
         closed_form_row(n);
     }
     println!("\ncost model: a range of 0.5 s by a rate of 250 ms, and the time that it took:");

@@ -70,8 +70,11 @@ pub fn last_for(method: Method, kernel: Kernel, n: u64) -> u64 {
 /// once for each d, by both methods.
 pub fn least_and_wanted(method: Method, n: u64) -> (u64, Duration) {
     let (least, milliseconds) = match (method, n) {
-        (Method::Trial, ..0x4_0000_0000_0000) => (1, 100),
-        (Method::Trial, _) => (4, 700),
+        (Method::Trial, ..0x2_0000_0000_0000) => (1, 100),
+        // Blocks are this long there, and making divisors ready for one takes as long as for a short one.
+        (Method::Trial, ..0x8_0000_0000_0000) => (512, 500),
+        (Method::Trial, ..0x100_0000_0000_0000) => (256, 500),
+        (Method::Trial, _) => (32, 700),
         (Method::Sieve, ..1_000_000_000_000) => (1 << 20, 100),
         (Method::Sieve, ..1_000_000_000_000_000) => (1 << 20, 500),
         (Method::Sieve, _) => (1 << 20, 1_200),

@@ -8,7 +8,7 @@
 //! well they predict. A rate is measured near the candidates that it is used for, so on other processors, and with the
 //! portable kernel, a wrong weight shows in ranges that reach into another zone.
 
-use super::sieve::WIDE_START;
+use super::sieve::{WIDE_START, bucket_hits};
 use super::trial::{DENSE_END, SPARSE_START};
 use super::{ARGUMENT_MAX, Method};
 
@@ -21,7 +21,7 @@ pub(super) struct Zone {
     block: u64,
     /// Operations that each pair (n, d) with d ≤ √n costs.
     pair: f64,
-    /// Operations that each pair (n, d) with d ≤ √n costs where d divides n.
+    /// Operations that each pair (n, d) with d ≤ √n costs where d divides n; for the sieve, each entry of a bucket.
     hit: f64,
     /// Operations that each candidate costs besides.
     number: f64,
@@ -48,8 +48,8 @@ const fn trial(last: u64, block: u64, number: f64) -> Zone {
 /// What it costs to find the primes up to √n at the beginning of a search, for each number up to there.
 const PRIME_SEARCH: f64 = 5.0;
 
-const fn sieve(last: u64, block: u64, number: f64) -> Zone {
-    Zone { last, block, pair: 0.0, hit: 0.0, number, divisor: 0.0, prime: 11.0 }
+const fn sieve(last: u64, block: u64, number: f64, hit: f64) -> Zone {
+    Zone { last, block, pair: 0.0, hit, number, divisor: 0.0, prime: 11.0 }
 }
 
 /// Blocks shrink so that giving one up loses little; in short ones, making divisors ready costs too much.
@@ -74,17 +74,16 @@ static TRIAL: [Zone; 9] = [
 ];
 
 /// Longer stretches save passes over the primes, which are dearer the larger the candidates are, but need more memory.
-static SIEVE: [Zone; 10] = [
-    sieve((1 << 24) - 1, 1 << 20, 11.0),
-    sieve((1 << 28) - 1, 1 << 20, 12.0),
-    sieve((1 << 34) - 1, 1 << 20, 13.3),
-    sieve((1 << 38) - 1, 1 << 21, 18.5),
-    sieve((1 << 42) - 1, 1 << 21, 20.5),
-    sieve((1 << 46) - 1, 1 << 22, 23.0),
-    sieve(WIDE_START - 1, 1 << 22, 26.0),
-    sieve((1 << 54) - 1, 1 << 22, 66.0),
-    sieve((1 << 58) - 1, 1 << 22, 68.0),
-    sieve(ARGUMENT_MAX, 1 << 22, 70.0),
+static SIEVE: [Zone; 9] = [
+    sieve((1 << 24) - 1, 1 << 20, 11.0, 12.0),
+    sieve((1 << 28) - 1, 1 << 20, 12.0, 12.0),
+    sieve((1 << 34) - 1, 1 << 20, 13.0, 12.0),
+    sieve((1 << 38) - 1, 1 << 21, 15.5, 12.0),
+    sieve((1 << 42) - 1, 1 << 21, 16.5, 12.0),
+    sieve((1 << 46) - 1, 1 << 22, 18.5, 20.0),
+    sieve(WIDE_START - 1, 1 << 22, 19.5, 28.0),
+    sieve((1 << 54) - 1, 1 << 22, 55.0, 40.0),
+    sieve(ARGUMENT_MAX, 1 << 22, 60.0, 60.0),
 ];
 
 /// The operations of finding all primes among so many numbers.
@@ -170,9 +169,9 @@ impl Zone {
         self.number * length as f64
     }
 
-    /// The operations of putting the multiples of a prime into buckets.
-    pub(super) fn prime_cost(&self) -> f64 {
-        self.prime
+    /// The operations of going through primes that make so many entries of buckets.
+    pub(super) fn scatter_cost(&self, primes: u64, hits: u64) -> f64 {
+        self.prime * primes as f64 + self.hit * hits as f64
     }
 
     /// The operations for each divisor from `d` on in a trial block of `length` candidates, and the last divisor for
@@ -193,8 +192,10 @@ impl Zone {
         // Whole blocks cost as many passes over d as the integral says; the last, shorter one costs a whole pass too.
         let passes = roots / self.block as f64 + (blocks.ceil() - blocks) * (first as f64).sqrt();
         // The number of primes up to r is about r/(ln r − 1) (Legendre, Gauss).
-        let primes = self.prime / ((self.last as f64).sqrt().ln() - 1.0);
-        self.pair * roots + self.hit * hits(first, last) + self.number * length + (self.divisor + primes) * passes
+        let root = (self.last as f64).sqrt();
+        let primes = self.prime / (root.ln() - 1.0);
+        let hits = if self.prime > 0.0 { bucket_hits(root) * length } else { hits(first, last) };
+        self.pair * roots + self.hit * hits + self.number * length + (self.divisor + primes) * passes
     }
 }
 

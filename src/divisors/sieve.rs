@@ -11,7 +11,7 @@ use super::Method;
 use super::cost::{self, Zone};
 use super::findings::Findings;
 use super::kernel::Kernel;
-pub(super) use multiples::Multiples;
+pub(super) use multiples::{Multiples, bucket_hits};
 pub(super) use part::WIDE_START;
 use part::{Narrow, Part, Wide};
 use primes::{Cursor, Primes};
@@ -101,10 +101,13 @@ impl Sieve {
                 0.0
             }
             Phase::Multiples(mut cursor) => {
-                let primes = self.primes.after(&mut cursor, root).take(TURN);
-                let count = primes.map(|prime| self.multiples.add_prime(prime)).count();
+                let (mut count, mut hits) = (0, 0);
+                for prime in self.primes.after(&mut cursor, root).take(TURN) {
+                    hits += self.multiples.add_prime(prime);
+                    count += 1;
+                }
                 self.phase = if count < TURN { Phase::Powers(Cursor::START) } else { Phase::Multiples(cursor) };
-                self.zone.prime_cost() * count as f64
+                self.zone.scatter_cost(count as u64, hits)
             }
             Phase::Powers(mut cursor) => {
                 let end = root.min(POWERS_MIN.max((self.last as f64).cbrt().ceil() as u64));
@@ -115,7 +118,7 @@ impl Sieve {
                     count += 1;
                 }
                 self.phase = if count < TURN { Phase::Segments(0) } else { Phase::Powers(cursor) };
-                self.zone.prime_cost() * f64::from(count as u32)
+                self.zone.scatter_cost(count as u64, 0)
             }
             Phase::Segments(index) => {
                 let (first, last) = self.multiples.segment(index);

@@ -45,6 +45,13 @@ struct Hit {
     place: u32,
 }
 
+/// How many primes between a segment's length and `root` divide a number, on average: Σ 1/p, which is
+/// ln ln root − ln ln length (Mertens).
+pub(in crate::divisors) fn bucket_hits(root: f64) -> f64 {
+    let length = SEGMENT as f64;
+    root.max(length).ln().ln() - length.ln().ln()
+}
+
 impl Multiples {
     /// Begins with a stretch of candidates, first ..= last, and no prime powers.
     pub(super) fn begin(&mut self, first: u64, last: u64) {
@@ -52,7 +59,11 @@ impl Multiples {
         self.strikes.clear();
         self.raises.clear();
         self.buckets.resize_with(self.segments().max(self.buckets.len()), Vec::new);
-        self.buckets.iter_mut().for_each(Vec::clear);
+        let expected = (bucket_hits((last as f64).sqrt()) * SEGMENT as f64 * 1.05) as usize;
+        for bucket in &mut self.buckets {
+            bucket.clear();
+            bucket.reserve(expected);
+        }
     }
 
     /// How many segments the stretch has.
@@ -75,14 +86,14 @@ impl Multiples {
         }
     }
 
-    /// One prime more. Primes come before their powers.
+    /// One prime more; how many entries of buckets that makes. Primes come before their powers.
     #[inline]
-    pub(super) fn add_prime(&mut self, prime: u64) {
+    pub(super) fn add_prime(&mut self, prime: u64) -> u64 {
         if prime < SEGMENT as u64 {
             self.strikes.push(Strike { prime: prime as u32, next: self.distance(prime) as u32 });
-        } else {
-            self.scatter(prime, prime as u32, 0);
+            return 0;
         }
+        self.scatter(prime, prime as u32, 0)
     }
 
     /// The powers of a prime from p^k on, k ≥ 2.
@@ -103,14 +114,17 @@ impl Multiples {
     }
 
     #[inline]
-    fn scatter(&mut self, step: u64, prime: u32, raised: u32) {
+    fn scatter(&mut self, step: u64, prime: u32, raised: u32) -> u64 {
+        let mut hits = 0;
         let length = self.last - self.first + 1;
         let mut distance = self.distance(step);
         while distance < length {
             let place = (distance as u32 % SEGMENT as u32) | (raised << SEGMENT_BITS);
             self.buckets[(distance >> SEGMENT_BITS) as usize].push(Hit { prime, place });
             distance += step;
+            hits += 1;
         }
+        hits
     }
 
     /// Multiplies into the parts of a segment what divides its candidates. Segments have to be taken one after the other.
