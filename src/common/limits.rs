@@ -90,8 +90,9 @@ pub const TIMING_LOOP_MAX_MS: u64 = 250;
 pub const TIMING_STRETCH_MS: u64 = 25;
 /// How long a compute computes, and manage proves, between two looks at the signals and sockets.
 pub const SLICE_MS: u64 = 5;
-/// Divisions of a proof between two looks of manage at the clock: below 1 ms, as `SLICE_MS` bounds what they add up to.
-pub const PROOF_SLICE_DIVISIONS: u64 = 200_000;
+/// Operations of a proof, a division or as dear as two, between two looks of manage at the clock: 0.25 ms. `SLICE_MS`
+/// bounds what they add up to, so a turn of the loop is held up for little longer than that.
+pub const PROOF_SLICE_DIVISIONS: u64 = 50_000;
 /// A signal that comes so long after the first one ends a program at once. A person who presses Ctrl-C again needs
 /// longer; what hangs up or shuts down sends several signals in less.
 pub const SECOND_SIGNAL_MS: u64 = 250;

@@ -83,18 +83,23 @@ impl Prover {
     }
 }
 
-/// The divisions that a proof of the range `first` to `last` may cost: 1 % of the time of the range's own work, and what
-/// nobody notices in any case.
+/// What an operation takes, in ns, by `cargo bench --bench divisors`: one of the closed form at its slowest, one of a search
+/// at its fastest. A faster method needs its line here, or proofs would take more than their share.
+const CLOSED_FORM_NS: f64 = 5.0;
+const TRIAL_NS: f64 = 0.05;
+const SIEVE_NS: f64 = 0.8;
+
+/// The operations that the closed form of the range `first` to `last` may cost: 1 % of the time of the range's own work,
+/// and what nobody notices in any case.
 #[must_use]
 pub fn affordable(method: Method, first: u64, last: u64) -> f64 {
     /// 50 ms, in slices that the loop of manage doesn't feel.
-    const UNNOTICED: f64 = 2e7;
-    // Measured by `cargo bench --bench divisors`: a division takes 2 to 2.5 ns.
-    let operations_a_division = match method {
-        Method::Trial => 45.0,
-        Method::Sieve => 2.0,
+    const UNNOTICED: f64 = 50e6 / CLOSED_FORM_NS;
+    let own_ns = match method {
+        Method::Trial => TRIAL_NS,
+        Method::Sieve => SIEVE_NS,
     };
-    (operations(method, first, last) * 0.01 / operations_a_division).max(UNNOTICED)
+    (operations(method, first, last) * 0.01 * own_ns / CLOSED_FORM_NS).max(UNNOTICED)
 }
 
 #[cfg(test)]
@@ -134,6 +139,17 @@ mod tests {
         for affordable in [0.0, f64::INFINITY] {
             let verdict = verdict(found(100, 200, &[120], sum), affordable);
             assert!(matches!(verdict, Verdict::Wrong(Code::NotPerfect, _)), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_15_s_are_proved_up_to_10_to_the_16() {
+        for (method, own_ns) in [(Method::Trial, TRIAL_NS), (Method::Sieve, SIEVE_NS)] {
+            for n in (3..=16).map(|k| 10_u64.pow(k)) {
+                let last = crate::divisors::last_for(method, n, 15e9 / own_ns, 2 * n);
+                let cost = ClosedForm::new(n, last).cost();
+                assert!(cost <= affordable(method, n, last), "{method} {n}..={last}: {cost}");
+            }
         }
     }
 }
