@@ -1,8 +1,8 @@
 //! The closed form that proves a search: Σ s(n) over a range in O(last^(1/3) log last).
 //!
-//! Σ_{n ≤ x} σ(n) counts each pair (a, b) with ab ≤ x by a. Let r = ⌊√x⌋ and T(m) = m(m + 1)/2. A pair with b > r has a ≤ r:
-//! taken as its mirror image it counts b in a row up to r. So the pairs with b ≤ r count a + b, but those with a ≤ r
-//! too had no image to be taken for (Dirichlet's hyperbola method):
+//! Σ_{n ≤ x} σ(n) counts each pair (a, b) with ab ≤ x by a. Let r = ⌊√x⌋ and T(m) = m(m + 1)/2. A pair with b > r has
+//! a ≤ r; taken as its mirror image, it counts b in a row up to r. So there the pairs count a + b, and those with a ≤ r,
+//! which are no images, are counted twice: r·T(r) too much (Dirichlet's hyperbola method).
 //!
 //! ```text
 //! Σ_{n ≤ x} s(n) = Σ_{b ≤ r} Σ_{a ≤ x/b} (a + b) − r·T(r) − T(x)
@@ -58,8 +58,8 @@ impl ClosedForm {
     }
 }
 
-/// Rows up to so many x^(1/3) are divided. A row costs the hull the more points the lower it is; with 4 to 16 the sum takes
-/// about as long.
+/// Rows up to so many x^(1/3) are divided. A row costs the hull the more points the lower it is; with 4 to 16 the sum
+/// takes about as long.
 const DIVIDED_ROWS: f64 = 8.0;
 
 fn last_divided_row(x: u64) -> u64 {

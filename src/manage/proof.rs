@@ -83,14 +83,14 @@ impl Prover {
     }
 }
 
-/// What an operation takes, in ns, by `cargo bench --bench divisors`: one of the closed form at its slowest, one of a search
-/// at its fastest. A faster method needs its line here, or proofs would take more than their share.
+/// What an operation takes, in ns, by `cargo bench --bench divisors`: one of the closed form at its slowest, one of a
+/// search at its fastest. A faster method needs its line here, or proofs would take more than their share.
 const CLOSED_FORM_NS: f64 = 5.0;
 const TRIAL_NS: f64 = 0.02;
 const SIEVE_NS: f64 = 0.3;
 
-/// The operations that the closed form of the range `first` to `last` may cost: 1 % of the time of the range's own work,
-/// and what nobody notices in any case.
+/// The operations that the closed form of the range `first` to `last` may cost: 1 % of the time of the range's own
+/// work, and what nobody notices in any case.
 #[must_use]
 pub fn affordable(method: Method, first: u64, last: u64) -> f64 {
     /// 50 ms, in slices that the loop of manage doesn't feel.

@@ -1,29 +1,30 @@
 //! The pairs (a, b) with ab ≤ x in the rows b of a stretch below √x, each counted by a + b, in O(x^(1/3) log x).
 //!
-//! The points above the hyperbola ab = x are a convex region. So a lattice point left of the convex hull of its lattice points
-//! has ab ≤ x, and no other has: the sum below a curve is one left of a polygon, of O(x^(1/3) log x) edges. From a vertex
-//! the next edge is the steepest vector that leads to a point above the hyperbola. It is found in the Stern–Brocot tree,
-//! by mediants l + r of neighbours of which l leads above and r doesn't: a mediant that leads above is the next l, another
-//! is the next r; when nothing beyond it can be above, l is the edge. The l on the way stay on a stack, for later edges are
-//! shallower. (The search is folklore; to sum below a hyperbola by unimodular pieces is the idea of R. Sladkey, A
-//! successive approximation algorithm for computing the divisor summatory function, arXiv:1206.3369.)
+//! The points above the hyperbola ab = x are a convex region. So a lattice point left of the convex hull of its lattice
+//! points has ab ≤ x, and no other has: the sum below a curve is one left of a polygon, of O(x^(1/3) log x) edges. From
+//! a vertex the next edge is the steepest vector that leads to a point above the hyperbola. It is found in the
+//! Stern–Brocot tree, by mediants l + r of neighbours of which l leads above and r doesn't: a mediant that leads above
+//! is the next l, another is the next r; when nothing beyond it can be above, l is the edge. The l on the way stay on a
+//! stack, for later edges are shallower. (The search is folklore; to sum below a hyperbola by unimodular pieces is the
+//! idea of R. Sladkey, A successive approximation algorithm for computing the divisor summatory function,
+//! arXiv:1206.3369.)
 //!
-//! Let an edge take the primitive vector v = (p, −q) n times, from (a, b) to (a', b') = (a + P, b − Q). For the points left
-//! of it in the rows b' < k ≤ b, and the weight w(a, b) = a + b,
+//! Let an edge take the primitive vector v = (p, −q) n times, from (a, b) to (a', b') = (a + P, b − Q). For the points
+//! left of it in the rows b' < k ≤ b, and the weight w(a, b) = a + b,
 //!
 //! ```text
 //! 12·Σ w = 6Q(aa' + ab + a'b') + 2PQ(P + Q) + c(a', b') − c(a, b) + Σ_{i<n} (E(v) − 6w(a + ip, b − iq))
 //! ```
 //!
-//! The first two terms are twelve times the integral of w, c(a, b) = 3(b² − a² − 2ab) cancels between edges, and E depends
-//! on v alone. It can be followed down the tree: left of the steps l, r are the same points as left of l + r, for the
-//! triangle between has no lattice points but its corners, and its integral is half of w at its centroid. So
+//! The first two terms are twelve times the integral of w, c(a, b) = 3(b² − a² − 2ab) cancels between edges, and E
+//! depends on v alone. It can be followed down the tree: left of the steps l, r are the same points as left of l + r,
+//! for the triangle between has no lattice points but its corners, and its integral is half of w at its centroid. So
 //! E(l + r) = E(l) + E(r) + 2(w(r) − w(l)). One row gives E(0, −1) = −3, the step (1, −1) then E(1, 0) = 3. (E is a
 //! Dedekind sum in disguise.)
 //!
-//! Sizes, with x ≤ 2^63 and rows b > x^(1/3): at a vertex a ≤ x/b + 1 ≤ 2^42. The shallowest vector but (1, 0) was made as
-//! (p, −1) where (p − 1, −1) didn't lead above, so p ≤ a/(b − 1) + 1; others are steeper, of at most 2b rows. So none is
-//! longer than 2^45, and a product of two coordinates stays below 2^80. The integrals add up to less than
+//! Sizes, with x ≤ 2^63 and rows b > x^(1/3): at a vertex a ≤ x/b + 1 < 2^43. The shallowest vector but (1, 0) was made
+//! as (p, −1) where (p − 1, −1) didn't lead above, so p ≤ a/(b − 1) + 1; others are steeper, of at most 2b rows. So
+//! none is longer than 2^45, and a product of two coordinates stays below 2^80. The integrals add up to less than
 //! x²/x^(1/3) ≤ 2^105, twelve times that to less than 2^109.
 
 use std::mem;
@@ -98,8 +99,8 @@ pub(super) struct Hull {
     shallow: Vector,
     /// Doesn't lead above. The steeper neighbour of `shallow` in the tree.
     steep: Vector,
-    /// What is shallower than `shallow`, each the neighbour of the next. Many in a row end on a line that runs beside the
-    /// hyperbola, and none does for more than O(x^(1/4)) points. Measured: fewer than x^(1/4), so 2 MB at 2^63.
+    /// What is shallower than `shallow`, each the neighbour of the next. Many in a row end on a line that runs beside
+    /// the hyperbola, and none does for more than O(x^(1/4)) points. Measured: fewer than x^(1/4), so 2 MB at 2^63.
     stack: Vec<Vector>,
     /// Twelve times the sum so far, without c.
     twelfths: i128,
