@@ -142,8 +142,46 @@ fn around_the_ends_of_what_floats_hold() {
             assert_eq!(finish(search).sum, in_closed_form(first, last), "{method}: {first}..={last}");
         }
     }
-    let portable = Search::with_kernel(Method::Trial, Kernel::all()[0], (1 << 51) - 4, (1 << 51) + 4);
+    let portable = Search::with_kernel(Method::Trial, Kernel::PORTABLE, (1 << 51) - 4, (1 << 51) + 4);
     assert_eq!(finish(portable).sum, in_closed_form((1 << 51) - 4, (1 << 51) + 4), "portable");
+}
+
+/// Where blocks and stretches get another length, and numbers another form.
+#[test]
+fn around_the_ends_of_zones() {
+    for bits in [42, 46, 50, 54] {
+        let (first, last) = ((1 << bits) - 40_000, (1 << bits) + 40_000);
+        assert_eq!(finish(Search::new(Method::Sieve, first, last)).sum, in_closed_form(first, last), "sieve 2^{bits}");
+    }
+    for (bits, around) in [(38, 5_000), (42, 2_500), (46, 1_100), (56, 4)] {
+        let (first, last) = ((1 << bits) - around, (1 << bits) + around);
+        assert_eq!(finish(Search::new(Method::Trial, first, last)).sum, in_closed_form(first, last), "trial 2^{bits}");
+    }
+}
+
+/// Several stretches, and another range after that with what the first has left.
+#[test]
+fn long_ranges_one_after_the_other() {
+    let mut search = Search::new(Method::Sieve, 1 << 40, (1 << 40) + 5_000_000);
+    for (first, last) in [(3 << 40, (3 << 40) + 5_000_000), (1, 100_000), (1 << 52, (1 << 52) + 1_000), (7, 3_000_000)]
+    {
+        search.step(10_000_000);
+        search = search.again(first, last);
+        while !search.finished() {
+            search.step(1 << 30);
+        }
+        assert_eq!(found(&search).sum, in_closed_form(first, last), "{first}..={last}");
+    }
+}
+
+/// 8209 is the first prime above 2^13, whose square the sieve finds only when all else is divided out.
+#[test]
+fn squares_and_cubes_of_large_primes() {
+    for n in [8_209u64.pow(2), 8_209u64.pow(3), 8_209u64.pow(2) * 8_191, 8_209u64.pow(2) * 60_000, 1_048_573u64.pow(2)]
+    {
+        let (first, last) = (n - 9_000, n + 9_000);
+        assert_eq!(finish(Search::new(Method::Sieve, first, last)).sum, in_closed_form(first, last), "around {n}");
+    }
 }
 
 /// Squares of primes and of 2^26 + 1: each a hit whose divisor counts once.

@@ -33,21 +33,46 @@ pub enum Outcome {
     Timed(Speed),
 }
 
+/// Where searches come from: the kernel, and the last one, which hands on what it has prepared.
+pub struct Searches {
+    kernel: Kernel,
+    last: Option<Search>,
+}
+
+impl Searches {
+    /// None yet.
+    #[must_use]
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel, last: None }
+    }
+
+    fn begin(&mut self, method: Method, first: u64, last: u64) -> Search {
+        match self.last.take().filter(|search| search.method() == method) {
+            Some(search) => search.again(first, last),
+            None => Search::with_kernel(method, self.kernel, first, last),
+        }
+    }
+
+    /// Takes back the search of work that is over.
+    pub fn keep(&mut self, work: Option<Work>) {
+        self.last = work.map(|work| work.search).or(self.last.take());
+    }
+}
+
 impl Work {
     /// The timing loop: the real kernel, where the next range may begin.
     #[must_use]
-    pub fn timing(method: Method, kernel: Kernel, at: u64) -> Self {
+    pub fn timing(method: Method, at: u64, searches: &mut Searches) -> Self {
         let at = at.clamp(1, CANDIDATE_MAX);
-        Self::new(Task::Timing(Timing::default()), Search::with_kernel(method, kernel, at, CANDIDATE_MAX))
+        Self::new(Task::Timing(Timing::default()), searches.begin(method, at, CANDIDATE_MAX))
     }
 
     /// A range; `None` if it isn't one.
     #[must_use]
-    pub fn range(method: Method, kernel: Kernel, range: Range) -> Option<Self> {
-        let valid = (1..=range.last).contains(&range.first) && range.last <= CANDIDATE_MAX;
-        valid.then(|| {
-            Self::new(Task::Range(range.clone()), Search::with_kernel(method, kernel, range.first, range.last))
-        })
+    pub fn range(method: Method, range: Range, searches: &mut Searches) -> Option<Self> {
+        let (first, last) = (range.first, range.last);
+        let valid = (1..=last).contains(&first) && last <= CANDIDATE_MAX;
+        valid.then(|| Self::new(Task::Range(range), searches.begin(method, first, last)))
     }
 
     fn new(task: Task, search: Search) -> Self {

@@ -20,7 +20,7 @@ use crate::divisors::Kernel;
 use super::duty::{Action, Duty, Event};
 use super::monitor::Monitor;
 use super::wire::{News, Wire};
-use super::work::{Outcome, Work};
+use super::work::{Outcome, Searches, Work};
 
 /// One compute.
 pub struct Worker {
@@ -28,7 +28,7 @@ pub struct Worker {
     signals: Signals,
     wire: Wire,
     monitor: Monitor,
-    kernel: Kernel,
+    searches: Searches,
     until_eof: bool,
     duty: Duty,
     work: Option<Work>,
@@ -59,7 +59,7 @@ impl Worker {
             signals,
             wire,
             monitor,
-            kernel,
+            searches: Searches::new(kernel),
             until_eof,
             duty: Duty::default(),
             work: None,
@@ -205,7 +205,7 @@ impl Worker {
     fn compute(&mut self) {
         let Some(work) = &mut self.work else { return };
         let Some(outcome) = work.step() else { return };
-        self.work = None;
+        self.searches.keep(self.work.take());
         self.advise(match outcome {
             Outcome::Finished(found) => Event::Finished(found),
             Outcome::Timed(speed) => Event::Timed(speed),
@@ -217,16 +217,16 @@ impl Worker {
         for action in self.duty.handle(event) {
             match action {
                 Action::Send(message) => self.send(message),
-                Action::Time(method, at) => self.work = Some(Work::timing(method, self.kernel, at)),
+                Action::Time(method, at) => self.work = Some(Work::timing(method, at, &mut self.searches)),
                 Action::Test(method, range) => {
                     debug!(self.log, "lease {}: {} to {}", range.lease, range.first, range.last);
-                    self.work = Work::range(method, self.kernel, range);
+                    self.work = Work::range(method, range, &mut self.searches);
                     if self.work.is_none() {
                         self.alien = Some("it has leased something that is no range".to_owned());
                     }
                 }
                 Action::HandIn => self.hand_in(),
-                Action::Abandon => self.work = None,
+                Action::Abandon => self.searches.keep(self.work.take()),
                 Action::Leave => self.leaving = true,
                 Action::Log(text) => warn!(self.log, "{text}"),
             }
@@ -237,7 +237,7 @@ impl Worker {
     fn hand_in(&mut self) {
         let Some(found) = self.work.as_ref().and_then(Work::found) else { return };
         debug!(self.log, "lease {} is recalled: handing in {} to {}", found.lease, found.first, found.last);
-        self.work = None;
+        self.searches.keep(self.work.take());
         self.advise(Event::Finished(found));
     }
 

@@ -17,7 +17,7 @@ use super::{ARGUMENT_MAX, Method};
 pub(super) struct Zone {
     /// The last candidate of the zone; the first follows the zone before.
     last: u64,
-    /// The longest block (trial) or segment (sieve), in candidates.
+    /// The longest block (trial) or stretch (sieve), in candidates.
     block: u64,
     /// Operations that each pair (n, d) with d ≤ √n costs.
     pair: f64,
@@ -25,16 +25,17 @@ pub(super) struct Zone {
     hit: f64,
     /// Operations that each candidate costs besides.
     number: f64,
-    /// Operations that each d ≤ √n costs in each block, besides.
+    /// Operations that each d ≤ √n costs in each block or stretch, besides.
     divisor: f64,
-    /// Operations that each prime up to √n costs in each block.
+    /// Operations that each prime up to √n costs in each stretch.
     prime: f64,
 }
 
 /// Pairs that are tested in shorter runs.
 const RUN_PAIR: f64 = 1.2;
-/// What is divided once more. About ln 64 + γ − 1 of the divisors below 64 of a candidate don't come to that.
+/// What a division costs that finds a multiple.
 const HIT: f64 = 350.0;
+/// The divisors below 64, on average 1/2 + … + 1/63 of a candidate, are found without one, but `hits` counts them.
 const NO_HITS: f64 = HIT * -3.74;
 /// What a candidate costs besides: its sum is set, tested by all d below 64, added up and compared.
 const NUMBER: f64 = 600.0;
@@ -154,7 +155,7 @@ impl Zone {
         last.min(self.last).min(first.saturating_add(self.block - 1))
     }
 
-    /// Which kernel a trial zone needs depends on its last candidate alone.
+    /// What arithmetic a zone needs depends on its last candidate alone.
     pub(super) fn last(&self) -> u64 {
         self.last
     }
@@ -172,6 +173,13 @@ impl Zone {
     /// The operations of going through primes that make so many entries of buckets.
     pub(super) fn scatter_cost(&self, primes: u64, hits: u64) -> f64 {
         self.prime * primes as f64 + self.hit * hits as f64
+    }
+
+    /// The operations for so many divisors below `DENSE_END` in a trial block of `length` candidates. Where they are but a
+    /// part of the divisors, every candidate is tested by all of them, and they count as the candidate's.
+    pub(super) fn dense_cost(&self, divisors: u64, length: u64) -> f64 {
+        let alone = self.last < DENSE_END * DENSE_END;
+        if alone { divisors as f64 * (self.pair * length as f64 + self.divisor) } else { 0.0 }
     }
 
     /// The operations for each divisor from `d` on in a trial block of `length` candidates, and the last divisor for

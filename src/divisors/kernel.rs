@@ -25,10 +25,13 @@ enum Level {
 }
 
 impl Kernel {
+    /// What any processor can do.
+    pub const PORTABLE: Kernel = Kernel(Level::Portable);
+
     /// The kernels that work on this processor, the fastest last.
     #[must_use]
     pub fn all() -> Vec<Kernel> {
-        let mut all = vec![Kernel(Level::Portable)];
+        let mut all = vec![Self::PORTABLE];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             all.push(Kernel(Level::Avx2));
@@ -39,7 +42,7 @@ impl Kernel {
     /// The fastest kernel that works on this processor.
     #[must_use]
     pub fn best() -> Kernel {
-        Self::all().pop().unwrap_or(Kernel(Level::Portable))
+        Self::all().pop().unwrap_or(Self::PORTABLE)
     }
 
     /// `portable` or `avx2`.
@@ -65,6 +68,7 @@ impl Kernel {
     /// Tests divisors from `DENSE_END` on, see [`fractions::pass`].
     pub(super) fn sparse(self, sums: &mut Sums, divisors: Range<u64>) {
         match self.0 {
+            Level::Portable if sums.length() < 4 => fractions::pass_by_remainder(sums, divisors),
             Level::Portable => fractions::pass::<Exact>(sums, divisors),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Level::Avx2` exists only where AVX2 and FMA were detected.

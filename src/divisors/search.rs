@@ -10,9 +10,8 @@ use super::{ARGUMENT_MAX, Method, cost};
 ///
 /// Candidates are taken in blocks (for the sieve: stretches of segments); only whole blocks or segments count as tested.
 /// Blocks of trial division shrink with √n, from 4096 candidates below 2^38 to 64 near 2^63. So giving up loses some ten
-/// milliseconds of work below 2^38, half a second around 2^51, and five seconds near 2^63, where one candidate takes a
-/// tenth of one. A stretch of the sieve begins with one pass over all primes up to √n, which takes half a second near
-/// 2^63; what is done of it is lost.
+/// milliseconds of work below 2^38, half a second around 2^51, and some five seconds near 2^63. A stretch of the sieve
+/// begins with one pass over all primes up to √n, which takes half a second near 2^63; what is done of it is lost.
 #[derive(Clone, Debug)]
 pub struct Search {
     engine: Engine,
@@ -67,8 +66,21 @@ impl Search {
         Self { engine, first, last, next: first, budget: 0.0, done: 0.0, findings: Findings::default() }
     }
 
+    /// A search of another range, first ..= last, that has done nothing yet. It goes on with what this one has found out
+    /// about no candidate: for the sieve the primes, which take seconds to find near 2^63.
+    ///
+    /// # Panics
+    /// Unless 1 ≤ first ≤ last ≤ 2^63.
+    #[must_use]
+    pub fn again(self, first: u64, last: u64) -> Self {
+        assert!(1 <= first && first <= last && last <= ARGUMENT_MAX, "range {first}..={last}");
+        let mut engine = self.engine;
+        engine.stop();
+        Self { engine, first, last, next: first, budget: 0.0, done: 0.0, findings: Findings::default() }
+    }
+
     /// Does about `operations` more (in the unit of [`operations`](super::operations)), then returns. What a step
-    /// does too much, at most some ten microseconds' worth, the next does less.
+    /// does too much, at most a few hundred microseconds' worth, the next does less.
     pub fn step(&mut self, operations: u64) {
         self.budget += operations as f64;
         while self.budget > 0.0 && !self.finished() {
@@ -79,6 +91,12 @@ impl Search {
             self.budget -= done;
             self.done += done;
         }
+    }
+
+    /// How divisors are found.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.engine.method()
     }
 
     /// Whether the whole range is tested.
@@ -119,6 +137,13 @@ impl Engine {
         match self {
             Engine::Trial(trial) => trial.begin(first, last),
             Engine::Sieve(sieve) => sieve.begin(first, last),
+        }
+    }
+
+    fn stop(&mut self) {
+        match self {
+            Engine::Trial(trial) => trial.stop(),
+            Engine::Sieve(sieve) => sieve.stop(),
         }
     }
 

@@ -21,8 +21,8 @@ const WHEEL: u32 = 5040;
 const WHEEL_PRIMES: [(u32, u32); 4] = [(2, 4), (3, 2), (5, 1), (7, 1)];
 /// Primes up to this one, and up to ∛n, are looked for as often as they divide; of larger ones `part` finds the second.
 const POWERS_MIN: u64 = 1 << 13;
-/// Primes that are gone through between two looks at the budget.
-const TURN: usize = 1024;
+/// Primes that are gone through between two looks at the budget: the smallest ones hit a stretch 256 times each.
+const TURN: usize = 128;
 
 /// A stretch of candidates under the sieve.
 #[derive(Clone, Debug)]
@@ -69,6 +69,11 @@ impl Sieve {
         }
     }
 
+    /// Drops the stretch; primes and memory stay for the next.
+    pub(super) fn stop(&mut self) {
+        self.phase = Phase::Done;
+    }
+
     /// Takes on the stretch first ..= last, which lies within one zone.
     pub(super) fn begin(&mut self, first: u64, last: u64) {
         (self.first, self.last) = (first, last);
@@ -94,7 +99,7 @@ impl Sieve {
     fn turn(&mut self, findings: &mut Findings) -> f64 {
         let root = self.last.isqrt();
         match self.phase {
-            Phase::Primes if self.primes.reached() < root => cost::prime_search_cost(self.primes.grow()),
+            Phase::Primes if self.primes.reached() < root => cost::prime_search_cost(self.primes.grow(root)),
             Phase::Primes => {
                 self.multiples.add_powers(2, WHEEL_PRIMES[0].1 + 1);
                 self.phase = Phase::Multiples(Cursor::AFTER_7);
@@ -111,14 +116,14 @@ impl Sieve {
             }
             Phase::Powers(mut cursor) => {
                 let end = root.min(POWERS_MIN.max((self.last as f64).cbrt().ceil() as u64));
-                let mut count = 0;
+                let (mut count, mut hits) = (0, 0);
                 for prime in self.primes.after(&mut cursor, end).take(TURN) {
                     let wheel = WHEEL_PRIMES.iter().find(|(small, _)| u64::from(*small) == prime);
-                    self.multiples.add_powers(prime, wheel.map_or(2, |(_, exponent)| exponent + 1));
+                    hits += self.multiples.add_powers(prime, wheel.map_or(2, |(_, exponent)| exponent + 1));
                     count += 1;
                 }
                 self.phase = if count < TURN { Phase::Segments(0) } else { Phase::Powers(cursor) };
-                self.zone.scatter_cost(count as u64, 0)
+                self.zone.scatter_cost(count as u64, hits)
             }
             Phase::Segments(index) => {
                 let (first, last) = self.multiples.segment(index);

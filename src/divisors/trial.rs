@@ -37,6 +37,11 @@ impl Trial {
         Self { kernel, sums: Sums::default(), next: 0, root: 1, zone: cost::zone(Method::Trial, 1) }
     }
 
+    /// Drops the block.
+    pub(super) fn stop(&mut self) {
+        self.next = 0;
+    }
+
     /// Takes on the block first ..= last, which lies within one zone.
     pub(super) fn begin(&mut self, first: u64, last: u64) {
         self.sums.begin(first, (last - first + 1) as usize);
@@ -55,7 +60,7 @@ impl Trial {
     pub(super) fn work(&mut self, budget: f64, findings: &mut Findings) -> f64 {
         let mut done = 0.0;
         if self.next < DENSE_END {
-            self.test_dense();
+            done = self.test_dense();
         } else if self.next <= self.root {
             done = self.test_sparse(budget);
         }
@@ -67,15 +72,16 @@ impl Trial {
         done
     }
 
-    /// Tests the divisors below `DENSE_END`, whose cost counts as the block's.
-    fn test_dense(&mut self) {
+    fn test_dense(&mut self) -> f64 {
         let divisors = self.next..DENSE_END.min(self.root + 1);
+        let cost = self.zone.dense_cost(divisors.end - divisors.start, self.sums.length() as u64);
         if self.zone.last() < CARRY_START {
             self.kernel.dense(&mut self.sums, divisors);
         } else {
             dense::pass_by_remainder(&mut self.sums, divisors);
         }
         self.next = DENSE_END;
+        cost
     }
 
     fn test_sparse(&mut self, budget: f64) -> f64 {

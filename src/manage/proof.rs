@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::common::message::{Code, Found, Instance};
-use crate::divisors::{ClosedForm, Method, Search, operations};
+use crate::divisors::{ClosedForm, Kernel, Method, Search, operations};
 
 /// A result that waits for its proof.
 #[derive(Debug)]
@@ -22,7 +22,12 @@ impl Job {
     pub fn new(found: Found, instance: Instance, affordable: f64) -> Self {
         let sum = ClosedForm::new(found.first, found.last);
         let sum = (sum.cost() <= affordable).then_some(sum);
-        let hits = found.perfect.0.iter().map(|n| (*n, Search::new(Method::Trial, *n, *n))).collect();
+        let hits = found
+            .perfect
+            .0
+            .iter()
+            .map(|n| (*n, Search::with_kernel(Method::Trial, Kernel::PORTABLE, *n, *n)))
+            .collect();
         Self { found, instance, sum, hits }
     }
 

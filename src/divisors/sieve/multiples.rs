@@ -96,8 +96,9 @@ impl Multiples {
         self.scatter(prime, prime as u32, 0)
     }
 
-    /// The powers of a prime from p^k on, k ≥ 2.
-    pub(super) fn add_powers(&mut self, prime: u64, mut k: u32) {
+    /// The powers of a prime from p^k on, k ≥ 2; how many entries of buckets that makes.
+    pub(super) fn add_powers(&mut self, prime: u64, mut k: u32) -> u64 {
+        let mut hits = 0;
         let mut below = (0..k).map(|i| prime.pow(i)).sum();
         let mut power = Some(prime.pow(k)).filter(|power| *power <= self.last);
         while let Some(q) = power {
@@ -106,11 +107,12 @@ impl Multiples {
                 let next = self.distance(q) as u32;
                 self.raises.push(Raise { prime: prime as u32, power: q as u32, next, below, above });
             } else {
-                self.scatter(q, prime as u32, k - 1);
+                hits += self.scatter(q, prime as u32, k - 1);
             }
             (below, k) = (above, k + 1);
             power = q.checked_mul(prime).filter(|power| *power <= self.last);
         }
+        hits
     }
 
     #[inline]

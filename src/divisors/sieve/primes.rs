@@ -52,10 +52,11 @@ impl Primes {
         })
     }
 
-    /// Finds the primes among the next `CHUNK` numbers, or as far as those known so far suffice; how many numbers.
-    pub(super) fn grow(&mut self) -> u64 {
+    /// Finds the primes among the next `CHUNK` numbers, or up to `limit`, or as far as those known so far suffice; how
+    /// many numbers.
+    pub(super) fn grow(&mut self, limit: u64) -> u64 {
         let first = self.reached + 1;
-        let end = (first + CHUNK).min(self.reached * self.reached + 1).max(first + 2);
+        let end = (first + CHUNK).min(self.reached * self.reached + 1).min((limit | 1) + 2).max(first + 2);
         // composite[i] stands for first + 2i.
         let mut composite = std::mem::take(&mut self.composite);
         composite.clear();
@@ -92,7 +93,7 @@ mod tests {
     fn every_prime_once() {
         let mut primes = Primes::new();
         while primes.reached() < 1_000_000 {
-            primes.grow();
+            primes.grow(1_000_000);
         }
         let mut cursor = Cursor::START;
         let found: Vec<_> = primes.after(&mut cursor, 1_000_000).collect();
@@ -103,11 +104,11 @@ mod tests {
     #[test]
     fn a_cursor_goes_on_where_it_was() {
         let mut primes = Primes::new();
-        primes.grow();
+        primes.grow(1_000_000);
         let mut cursor = Cursor::START;
         assert_eq!(primes.after(&mut cursor, 100).next(), Some(3));
         while primes.reached() < 100 {
-            primes.grow();
+            primes.grow(1_000_000);
         }
         assert_eq!(primes.after(&mut cursor, 12).collect::<Vec<_>>(), [5, 7, 11]);
         assert_eq!(primes.after(&mut cursor, 100).next(), Some(13));

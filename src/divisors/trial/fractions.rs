@@ -26,10 +26,11 @@ const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
 /// Units of the fractions.
 const UNITS: f64 = (1u64 << 32) as f64;
 
-/// A way to prepare a divisor.
+/// A way to prepare divisors.
 pub(in crate::divisors) trait Division {
-    /// The fractions of n/d and of 1/d in units of 2^-32, each too large by more than 0 and less than 2, modulo 2^32.
-    fn fractions(n: u64, d: u64) -> (u32, u32);
+    /// For each d of the group that begins with `first`: the fractions of n/d and of 1/d in units of 2^-32, each too
+    /// large by more than 0 and less than 2, modulo 2^32.
+    fn fractions(n: u64, first: u64) -> ([u32; GROUP], [u32; GROUP]);
 }
 
 /// For all n and d, by two divisions of integers.
@@ -49,36 +50,39 @@ pub(in crate::divisors) struct Split;
 
 impl Division for Exact {
     #[inline(always)]
-    fn fractions(n: u64, d: u64) -> (u32, u32) {
-        let units = |numerator: u64| ((numerator << 32) / d + 1) as u32;
-        (units(n % d), units(1))
+    fn fractions(n: u64, first: u64) -> ([u32; GROUP], [u32; GROUP]) {
+        let units = |numerator: u64, d: u64| ((numerator << 32) / d + 1) as u32;
+        let divisors: [u64; GROUP] = array::from_fn(|lane| first + lane as u64);
+        (divisors.map(|d| units(n % d, d)), divisors.map(|d| units(1, d)))
     }
 }
 
 impl Division for Fused {
     #[inline(always)]
-    fn fractions(n: u64, d: u64) -> (u32, u32) {
-        let (d, n) = (float(d), n as i64 as f64);
-        let inverse = 1.0 / d;
-        (units(remainder(n, d, inverse) * inverse), units(inverse))
+    fn fractions(n: u64, first: u64) -> ([u32; GROUP], [u32; GROUP]) {
+        by_floats(first, |d, inverse| remainder(n as f64, d, inverse))
     }
 }
 
 impl Division for Split {
     #[inline(always)]
-    fn fractions(n: u64, d: u64) -> (u32, u32) {
-        let (d, high, low) = (float(d), (n & !0xfff) as f64, (n & 0xfff) as f64);
-        let inverse = 1.0 / d;
-        let left = remainder(high, d, inverse) + low;
-        (units(remainder(left, d, inverse) * inverse), units(inverse))
+    fn fractions(n: u64, first: u64) -> ([u32; GROUP], [u32; GROUP]) {
+        let (high, low) = ((n & !0xfff) as f64, (n & 0xfff) as f64);
+        by_floats(first, |d, inverse| remainder(remainder(high, d, inverse) + low, d, inverse))
     }
 }
 
-/// A divisor, which is below 2^32, as a float: in this form the compiler finds vector instructions for it.
+/// The fractions from the remainder of n divided by d, which is computed from d and 1/d. In steps over whole arrays, from
+/// which the compiler makes vector instructions.
 #[inline(always)]
-fn float(d: u64) -> f64 {
-    const TWO_52: f64 = (1u64 << 52) as f64;
-    f64::from_bits(TWO_52.to_bits() | d) - TWO_52
+fn by_floats(first: u64, remainder: impl Fn(f64, f64) -> f64) -> ([u32; GROUP], [u32; GROUP]) {
+    let divisors: [f64; GROUP] = array::from_fn(|lane| first as f64 + lane as f64);
+    let inverses = divisors.map(|d| 1.0 / d);
+    let mut fractions = [0; GROUP];
+    for (fraction, (d, inverse)) in fractions.iter_mut().zip(divisors.iter().zip(&inverses)) {
+        *fraction = units(remainder(*d, *inverse) * inverse);
+    }
+    (fractions, inverses.map(units))
 }
 
 /// a modulo d, of either sign.
@@ -104,8 +108,8 @@ impl Group {
     /// The divisors from `first` on, with nothing tested after `n`.
     #[inline(always)]
     fn new<D: Division>(first: u64, n: u64) -> Self {
-        let parts: [_; GROUP] = array::from_fn(|lane| D::fractions(n, first + lane as u64));
-        Self { fractions: parts.map(|(fraction, _)| fraction), steps: parts.map(|(_, step)| step) }
+        let (fractions, steps) = D::fractions(n, first);
+        Self { fractions, steps }
     }
 
     /// Tests every divisor against the next `count` candidates: the least fraction that each has met.
@@ -145,6 +149,15 @@ pub(in crate::divisors) fn pass<D: Division>(sums: &mut Sums, divisors: Range<u6
                 add_multiple(sums, start..start + count, first + u64::from(hits.trailing_zeros()));
                 hits &= hits - 1;
             }
+        }
+    }
+}
+
+/// The same by a remainder for each pair: for so few candidates that preparing a divisor takes longer.
+pub(in crate::divisors) fn pass_by_remainder(sums: &mut Sums, divisors: Range<u64>) {
+    for d in divisors {
+        for index in 0..sums.length() {
+            add_multiple(sums, index..index + 1, d);
         }
     }
 }
