@@ -50,11 +50,14 @@ fn pairs_up_to(last: u64) -> u128 {
     whole + root * (last + 1 - root * root) - last
 }
 
-/// The last number of a range from `n` on that is long enough to say what the method does there, and never longer than
-/// n/4, so that all of it is near n.
+/// The last number of a range from `n` on that is long enough to say what the method does there. For trial division it is
+/// never longer than n/4, so that all of it is near n; the speed of the sieve changes little.
 pub fn last_for(method: Method, kernel: Kernel, n: u64) -> u64 {
     let (least, wanted) = least_and_wanted(method, n);
-    let most = (n / 4).max(1);
+    let most = match method {
+        Method::Trial => (n / 4).max(1),
+        Method::Sieve => (n / 4).max(least),
+    };
     let mut length = least.min(most);
     loop {
         let took = time(method, kernel, n, n + length - 1);
@@ -74,10 +77,10 @@ pub fn least_and_wanted(method: Method, n: u64) -> (u64, Duration) {
         // Blocks are this long there, and making divisors ready for one takes as long as for a short one.
         (Method::Trial, ..0x8_0000_0000_0000) => (512, 500),
         (Method::Trial, ..0x100_0000_0000_0000) => (256, 500),
-        (Method::Trial, _) => (32, 700),
-        (Method::Sieve, ..1_000_000_000_000) => (1 << 20, 100),
-        (Method::Sieve, ..1_000_000_000_000_000) => (1 << 20, 500),
-        (Method::Sieve, _) => (1 << 20, 1_200),
+        (Method::Trial, _) => (16, 700),
+        (Method::Sieve, ..1_000_000_000_000) => (1 << 22, 100),
+        (Method::Sieve, ..1_000_000_000_000_000) => (1 << 22, 500),
+        (Method::Sieve, _) => (1 << 22, 800),
     };
     (least, Duration::from_millis(milliseconds))
 }
