@@ -83,6 +83,11 @@ pub const TAIL_SECONDS_MIN: f64 = RANGE_SECONDS_MIN;
 /// A compute that finds no work for so long while others have some gets a part of theirs. Where all computes are as
 /// fast as they were, the last ranges end within less; and with a tick more, a recall and a proof nobody idles for 2 s.
 pub const STARVED_MS: u64 = 500;
+/// A lease is recalled only if its holder needs longer than this for the rest: what the promise of the tail says.
+pub const RECALL_SECONDS_MIN: f64 = 2.0;
+/// And only if the rest costs more than so many times its first candidate, which costs a range whatever its length:
+/// two ranges can then be made of it that are worth their beginning, and what a recall throws away is the lesser part.
+pub const RECALL_FIRSTS_MIN: f64 = 4.0;
 /// How long the timing loop of a compute runs at most: long enough for a rate within some ten percent even where
 /// something else runs on the core, short enough for nobody to notice.
 pub const TIMING_LOOP_MAX_MS: u64 = 250;

@@ -1,6 +1,6 @@
 //! How long a range is: so that it takes its compute the seconds asked for. Pure.
 
-use crate::common::limits::{OPERATIONS_PER_S_MAX, TAIL_SECONDS_MIN};
+use crate::common::limits::{OPERATIONS_PER_S_MAX, RECALL_FIRSTS_MIN, RECALL_SECONDS_MIN, TAIL_SECONDS_MIN};
 use crate::divisors::{Method, last_for, operations};
 
 use super::coverage::Span;
@@ -27,6 +27,12 @@ impl Pace {
     pub fn corrected(self, done: f64, nanoseconds: u64) -> Self {
         let newest = (done / nanoseconds.max(1) as f64 * 1e9).clamp(self.0 / CHANGE_MAX, self.0 * CHANGE_MAX);
         Self((NEWEST * newest + (1.0 - NEWEST) * self.0).clamp(1.0, OPERATIONS_PER_S_MAX))
+    }
+
+    /// The pace where a range has come no further than `done` operations in `ms`: at most this one.
+    #[must_use]
+    pub fn observed(self, done: f64, ms: u64) -> Self {
+        Self((done / ms.max(1) as f64 * 1e3).clamp(1.0, self.0))
     }
 
     /// Operations a second.
@@ -61,6 +67,15 @@ impl Plan {
         let seconds = self.seconds.min(share.max(TAIL_SECONDS_MIN.min(self.seconds)));
         let budget = (pace.0 * seconds).max(2.0 * operations(self.method, free.first, free.first));
         Span { first: free.first, last: last_for(self.method, free.first, budget, free.last) }
+    }
+
+    /// What the holder of a lease needs for its `rest`, in seconds, if that is worth a recall.
+    #[must_use]
+    pub fn worth_recalling(&self, rest: Span, pace: Pace) -> Option<f64> {
+        let cost = operations(self.method, rest.first, rest.last);
+        let seconds = cost / pace.0;
+        let worth = cost > RECALL_FIRSTS_MIN * operations(self.method, rest.first, rest.first);
+        (worth && seconds > RECALL_SECONDS_MIN).then_some(seconds)
     }
 
     /// What `spans` cost; no further than `enough`, as there may be many.

@@ -1,5 +1,6 @@
 //! Leases: who works on which range, how one is given, claimed and given back.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use slog::Level;
@@ -8,7 +9,9 @@ use super::{Holder, Leased, Peer, Record, State};
 use crate::common::clock::Millis;
 use crate::common::limits::{LAPSED_MAX, RESTART_GRACE_MS, STARVED_MS};
 use crate::common::message::{Alive, Code, Instance, Range, Recall, Refused};
+use crate::divisors::{Method, operations};
 use crate::manage::coverage::{Held, Span};
+use crate::manage::sizing::Pace;
 
 /// A range that somebody works on.
 #[derive(Clone, Debug)]
@@ -19,11 +22,42 @@ pub(super) struct Lease {
     pub(super) given: Millis,
     /// After a restart: when it is given back unless its holder has claimed it by then.
     unclaimed_until: Option<Millis>,
+    /// How far it was when, in operations: from there on its holder's pace is observed.
+    mark: (Millis, f64),
+    /// The pace that its holder's words show, where that is lower than the one that its range was made for.
+    pub(super) observed: Option<Pace>,
+    /// How often its holder was asked to hand it in.
+    recalls: u32,
 }
 
 impl Lease {
+    fn new(span: Span, holder: Holder, recheck: bool, now: Millis) -> Self {
+        let mark = (now, 0.0);
+        Self { span, holder, recheck, given: now, unclaimed_until: None, mark, observed: None, recalls: 0 }
+    }
+
     pub(super) fn restored(span: Span, holder: Holder, recheck: bool, now: Millis) -> Self {
-        Self { span, holder, recheck, given: now, unclaimed_until: Some(now.after(RESTART_GRACE_MS)) }
+        let unclaimed_until = Some(now.after(RESTART_GRACE_MS));
+        Self { unclaimed_until, ..Self::new(span, holder, recheck, now) }
+    }
+
+    /// Its holder, of that pace by what manage knows, says how many candidates are tested.
+    ///
+    /// Where none was tested since the mark, it stays: a block, or what comes before the first candidate, may take
+    /// seconds, and shows no lack of pace until it takes longer than the model says.
+    fn observe(&mut self, method: Method, pace: Pace, tested: u64, now: Millis) {
+        let (since, before) = self.mark;
+        let ms = now.since(since);
+        if ms < STARVED_MS {
+            return;
+        }
+        let next = self.span.first.saturating_add(tested).min(self.span.last);
+        let done = operations(method, self.span.first, next);
+        let more = if done > before { done - before } else { operations(method, next, next) };
+        self.observed = Some(pace.observed(more, ms));
+        if tested > 0 && done > before {
+            self.mark = (now, done);
+        }
     }
 }
 
@@ -112,39 +146,56 @@ impl State {
         }
         self.waiting.remove(&instance);
         self.record(Record::Leased(Leased { lease, span, holder: holder.clone(), recheck }));
-        self.leases.insert(lease, Lease { span, holder, recheck, given: self.now, unclaimed_until: None });
+        self.leases.insert(lease, Lease::new(span, holder, recheck, self.now));
         self.send(peer, Range { lease, first: span.first, last: span.last });
     }
 
-    /// Notes whether a compute waits in vain: it could work, but all that is left is leased.
-    pub(super) fn note_starved(&mut self) {
-        let may_work = |instance: &Instance| {
-            self.roster.get(*instance).is_some_and(|c| !c.proving && !self.roster.is_struck(&c.host))
+    /// How many computes wait in vain: they could work, but all that is left is leased.
+    fn waiting_in_vain(&self) -> usize {
+        if self.is_ending() || self.coverage.leased() == 0 || self.coverage.next_free().is_some() {
+            return 0;
+        }
+        let may_work = |instance: &&Instance| {
+            self.roster.get(**instance).is_some_and(|c| !c.proving && !self.roster.is_struck(&c.host))
         };
-        let in_vain = !self.is_ending() && self.coverage.leased() > 0 && self.coverage.next_free().is_none();
-        let starved = in_vain && self.waiting.iter().any(may_work);
+        self.waiting.iter().filter(may_work).count()
+    }
+
+    /// Notes whether a compute waits in vain, and since when.
+    pub(super) fn note_starved(&mut self) {
+        let starved = self.waiting_in_vain() > 0;
         self.starved = starved.then(|| self.starved.unwrap_or(self.now));
     }
 
-    /// Where a compute has waited in vain for too long, the others are asked to hand in what they have tested: the
-    /// rest of their ranges is then divided among all. It finds those that were slowed down, and those that had taken
-    /// much before others came.
+    /// Where a compute has waited in vain for too long, another is asked to hand in what it has tested: the rest of
+    /// its range is then divided among all. It finds those that were slowed down, and those that had taken much
+    /// before others came. As many are asked as wait, since each part has to be proved.
     pub(super) fn recall_for_starved(&mut self) {
-        let long_since = |since: Millis| self.now.since(since) >= STARVED_MS;
-        if !self.starved.is_some_and(long_since) {
+        if !self.starved.is_some_and(|since| self.now.since(since) >= STARVED_MS) {
             return;
         }
-        let held = self.leases.held.iter().filter(|(_, lease)| !lease.recheck && long_since(lease.given));
-        let recalls: Vec<(Peer, u64)> = held
-            .filter_map(|(number, lease)| {
-                let holder = self.roster.get(lease.holder.instance)?;
-                holder.data.filter(|_| !holder.proving).map(|peer| (peer, *number))
-            })
-            .collect();
-        for (peer, lease) in recalls {
-            self.log(Level::Debug, format!("connection {peer}: lease {lease} is recalled: others idle"));
-            self.send(peer, Recall { lease });
+        let mut worth: Vec<_> = self.leases.held.keys().filter_map(|number| self.recall_of(*number)).collect();
+        worth.sort_by(|(_, _, one), (_, _, other)| one.partial_cmp(other).unwrap_or(Ordering::Equal));
+        worth.truncate(self.waiting_in_vain());
+        for (peer, number, _) in worth {
+            if let Some(lease) = self.leases.held.get_mut(&number) {
+                lease.recalls += 1;
+            }
+            self.log(Level::Debug, format!("connection {peer}: lease {number} is recalled: others idle"));
+            self.send(peer, Recall { lease: number });
         }
+    }
+
+    /// Whom to ask for the lease `number`, if it is worth it, and what orders the leases: first those not asked in
+    /// vain, then those of which something is tested, then those that would take longest.
+    fn recall_of(&self, number: u64) -> Option<(Peer, u64, (u32, bool, f64))> {
+        let lease = self.leases.get(number).filter(|lease| !lease.recheck)?;
+        let holder = self.roster.get(lease.holder.instance).filter(|holder| !holder.proving)?;
+        let first = lease.span.first.checked_add(holder.tested).filter(|first| *first <= lease.span.last)?;
+        let pace = lease.observed.or(holder.pace)?;
+        let seconds = self.plan().worth_recalling(Span { first, last: lease.span.last }, pace)?;
+        let given_lately = self.now.since(lease.given) < STARVED_MS;
+        holder.data.filter(|_| !given_lately).map(|peer| (peer, number, (lease.recalls, holder.tested == 0, -seconds)))
     }
 
     /// A sign of life. One that names a lease says that it is still worked on.
@@ -162,6 +213,10 @@ impl State {
         compute.tested = alive.tested.unwrap_or(0).min(count);
         if compute.tested > 0 && ms > 0 {
             compute.rate = compute.tested as f64 * 1e3 / ms as f64;
+        }
+        let (tested, pace) = (compute.tested, compute.pace);
+        if let (Some(lease), Some(pace)) = (self.leases.held.get_mut(&number), pace) {
+            lease.observe(self.settings.method, pace, tested, self.now);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use slog::Level;
 
+use super::lease::Lease;
 use super::{Holder, Record, State};
 use crate::common::message::{Accepted, Code, Found, Instance, Refused};
 use crate::divisors::operations;
@@ -85,7 +86,7 @@ impl State {
 
     fn accept(&mut self, instance: Instance, found: &Found, proved: bool) {
         let Some(lease) = self.leases.end(found.lease) else { return };
-        self.credit(instance, found);
+        self.credit(instance, found, &lease);
         if lease.recheck {
             self.compare(&lease.holder, lease.span, found);
         } else {
@@ -97,10 +98,18 @@ impl State {
     }
 
     /// What a compute's result says of its speed.
-    fn credit(&mut self, instance: Instance, found: &Found) {
+    ///
+    /// The time of a part holds what was begun and thrown away, a block or all that comes before the first candidate.
+    /// So of a part only what was said while it was worked on counts: a compute that was slowed down shall not get the
+    /// rest at the pace that it had.
+    fn credit(&mut self, instance: Instance, found: &Found, lease: &Lease) {
         let Some(compute) = self.roster.get_mut(instance) else { return };
-        let work = operations(self.settings.method, found.first, found.last);
-        compute.pace = compute.pace.map(|pace| pace.corrected(work, found.nanoseconds));
+        compute.pace = if found.last < lease.span.last {
+            lease.observed.or(compute.pace)
+        } else {
+            let work = operations(self.settings.method, found.first, found.last);
+            compute.pace.map(|pace| pace.corrected(work, found.nanoseconds))
+        };
         compute.rate = found.tested as f64 / found.nanoseconds.max(1) as f64 * 1e9;
         compute.ranges += 1;
         (compute.lease, compute.tested) = (None, 0);

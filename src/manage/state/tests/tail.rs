@@ -2,7 +2,7 @@
 //! nobody idles for more than 2 s while another holds more than 2 s of work.
 
 use super::*;
-use crate::common::limits::{HEARTBEAT_MS, STARVED_MS};
+use crate::common::limits::{HEARTBEAT_MS, RECALL_FIRSTS_MIN, STARVED_MS};
 use crate::common::message::{Instance, Recall};
 use crate::divisors::{ClosedForm, last_for};
 
@@ -66,12 +66,19 @@ struct Simulation {
     unit: f64,
     capacity: f64,
     outcome: Outcome,
+    settings: Settings,
+    whole: f64,
 }
 
 impl Simulation {
     fn new(seconds: f64, computes: &[Speeds]) -> Self {
+        Self::of(Settings { method: Method::Trial, first: 1, last: Some(LAST) }, seconds, computes)
+    }
+
+    fn of(settings: Settings, seconds: f64, computes: &[Speeds]) -> Self {
         let total: f64 = computes.iter().map(|speeds| speeds.speed).sum();
-        let unit = operations(Method::Trial, 1, LAST) / (seconds * 1e3 * total);
+        let whole = operations(settings.method, settings.first, settings.last.unwrap());
+        let unit = whole / (seconds * 1e3 * total);
         let simulated = |(nth, speeds): (usize, &Speeds)| Simulated {
             peer: nth as Peer + 1,
             speeds: *speeds,
@@ -79,8 +86,8 @@ impl Simulation {
             idle_ms: 0,
         };
         let computes = computes.iter().enumerate().map(simulated).collect();
-        let world = World::new(LAST, POLICY);
-        Self { world, computes, unit, capacity: 0.0, outcome: Outcome::default() }
+        let world = World::of(settings, POLICY, Restored { next_lease: 1, ..Restored::default() });
+        Self { world, computes, unit, capacity: 0.0, outcome: Outcome::default(), settings, whole }
     }
 
     fn run(mut self) -> Outcome {
@@ -95,7 +102,7 @@ impl Simulation {
             self.note_idleness();
         }
         self.outcome.ended_ms = self.world.now.0;
-        self.outcome.lost = 1.0 - operations(Method::Trial, 1, LAST) / self.capacity;
+        self.outcome.lost = 1.0 - self.whole / self.capacity;
         self.outcome
     }
 
@@ -136,24 +143,42 @@ impl Simulation {
             _ => {}
         }
         if now.0.is_multiple_of(HEARTBEAT_MS) && speeds.joins_ms < now.0 {
-            self.say(peer, Alive { lease: None, tested: None });
+            let lease = match &self.computes[nth].doing {
+                Doing::Testing { range, .. } => Some(range.lease),
+                _ => None,
+            };
+            self.say(peer, Alive { lease, tested: lease.map(|_| self.tested(nth)) });
+        }
+    }
+
+    /// How many candidates of its range are tested. None is before what the first one costs is done.
+    fn tested(&self, nth: usize) -> u64 {
+        let Doing::Testing { range, cost, done, .. } = &self.computes[nth].doing else { return 0 };
+        let method = self.settings.method;
+        if done >= cost {
+            range.last - range.first + 1
+        } else if operations(method, range.first, range.first) > *done {
+            0
+        } else {
+            last_for(method, range.first, *done, range.last) - range.first + 1
         }
     }
 
     /// Hands in what is tested, as a compute does that has finished or is asked to.
     fn hand_in(&mut self, nth: usize) {
-        let Doing::Testing { range, cost, done, since } = &self.computes[nth].doing else { return };
-        let tested = if done >= cost { range.last } else { last_for(Method::Trial, range.first, *done, range.last) };
-        if tested == range.first && operations(Method::Trial, tested, tested) > *done {
+        let tested = self.tested(nth);
+        let Doing::Testing { range, since, .. } = &self.computes[nth].doing else { return };
+        if tested == 0 {
             return;
         }
-        let mut sum = ClosedForm::new(range.first, tested);
+        let last = range.first + tested - 1;
+        let mut sum = ClosedForm::new(range.first, last);
         sum.step(u64::MAX);
         let found = Found {
             lease: range.lease,
             first: range.first,
-            last: tested,
-            tested: tested - range.first + 1,
+            last,
+            tested,
             sum: sum.result().unwrap(),
             nanoseconds: (self.world.now.since(*since) * 1_000_000).max(1),
             perfect: Numbers::default(),
@@ -176,7 +201,7 @@ impl Simulation {
             match message {
                 Message::Range(range) => {
                     self.outcome.ranges += 1;
-                    let cost = operations(Method::Trial, range.first, range.last);
+                    let cost = operations(self.settings.method, range.first, range.last);
                     self.computes[nth].doing = Doing::Testing { range, cost, done: 0.0, since: self.world.now };
                 }
                 Message::Recall(_) => {
@@ -190,8 +215,13 @@ impl Simulation {
     }
 
     fn note_idleness(&mut self) {
+        // What is worth a recall: something is tested, and the rest costs more than a few beginnings.
         let left_ms = |nth: usize| match &self.computes[nth].doing {
-            Doing::Testing { cost, done, .. } => (cost - done) / self.speed(nth),
+            Doing::Testing { range, cost, done, .. } => {
+                let beginning = operations(self.settings.method, range.first, range.first);
+                let worth = *done >= beginning && cost - done > RECALL_FIRSTS_MIN * beginning;
+                if worth { (cost - done) / self.speed(nth) } else { 0.0 }
+            }
             _ => 0.0,
         };
         let too_much = (0..self.computes.len()).any(|nth| left_ms(nth) > IDLE_MAX_MS as f64);
@@ -277,9 +307,55 @@ fn who_comes_late_gets_a_share_of_what_others_hold() {
     }
 }
 
+/// A search by sieve that would take one compute so many seconds, where each range takes as many before its first
+/// candidate is tested: what 2^62 is like, at 2^40, where proofs are quicker.
+fn sieved(beginning: f64, seconds: f64, computes: &[Speeds]) -> Outcome {
+    let (method, first) = (Method::Sieve, 1 << 40);
+    let second = operations(method, first, first) / beginning;
+    let last = last_for(method, first, second * seconds, 1 << 41);
+    let seconds = operations(method, first, last) / second;
+    let total: f64 = computes.iter().map(|speeds| speeds.speed).sum();
+    Simulation::of(Settings { method, first, last: Some(last) }, seconds / total, computes).run()
+}
+
+#[test]
+fn what_a_range_begins_with_is_not_thrown_away_again_and_again() {
+    for (beginning, seconds) in [0.1, 0.5, 1.0, 3.0].into_iter().flat_map(|b| [7.6, 20.0, 60.0].map(|s| (b, s))) {
+        for (joins_ms, count) in [0, 3_000].into_iter().flat_map(|at| [2, 4, 16].map(|count| (at, count))) {
+            let others = vec![Speeds { joins_ms, ..PLAIN }; count - 1];
+            let outcome = sieved(beginning, seconds, &[vec![PLAIN], others].concat());
+            let case = format!("{beginning} of {seconds} s, {count} from {joins_ms} ms: {outcome:?}");
+            assert!(outcome.ended_ms as f64 <= seconds * 1e3 + 500.0, "one alone would be as fast: {case}");
+            assert!(outcome.worst_idle_ms <= IDLE_MAX_MS && outcome.recalls <= 3, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_slow_compute_that_begins_slowly_is_asked_too() {
+    for (beginning, count) in [0.1, 0.5, 1.0].into_iter().flat_map(|b| [2, 4, 16].map(|count| (b, count))) {
+        let slowed = Speeds { slowed: Some((2_000, 0.1)), ..PLAIN };
+        let outcome = sieved(beginning, 60.0, &[vec![slowed], vec![PLAIN; count - 1]].concat());
+        assert!(outcome.worst_idle_ms <= IDLE_MAX_MS && outcome.recalls <= 3, "{beginning}, {count}: {outcome:?}");
+    }
+}
+
+/// A search whose last ranges are long.
+fn long_ranges() -> World {
+    World::new(1_000_000, Policy { seconds: 1e6, ..POLICY })
+}
+
+fn do_the_rest(world: &mut World, peer: Peer) {
+    world.compute(peer, "good");
+    while world.state.coverage.next_free().is_some() {
+        world.finish(peer);
+    }
+    world.finish(peer);
+}
+
 #[test]
 fn only_who_could_go_on_is_waited_for() {
-    let mut world = World::new(1_000_000, POLICY);
+    let mut world = long_ranges();
     world.compute(1, "bad");
     for _ in 0..STRIKES_MAX {
         let range = world.range(1).unwrap();
@@ -287,9 +363,8 @@ fn only_who_could_go_on_is_waited_for() {
         world.say(1, Request {});
     }
     world.compute(2, "good");
-    while world.state.coverage.next_free().is_some() {
-        world.finish(2);
-    }
+    do_the_rest(&mut world, 4);
+    world.handle(Event::Gone(4));
     for _ in 0..5 {
         world.tick(HEARTBEAT_MS);
     }
@@ -298,10 +373,25 @@ fn only_who_could_go_on_is_waited_for() {
     world.tick(STARVED_MS - 1);
     assert!(matches!(world.last_said(2), Message::Range(_)));
     world.tick(1);
-    let lease = world.range(2).unwrap().lease;
-    assert_eq!(world.last_said(2), &Message::Recall(Recall { lease }));
     let range = world.range(2).unwrap();
+    assert_eq!(world.last_said(2), &Message::Recall(Recall { lease: range.lease }));
+    let pace = |world: &World| world.state.roster.get(Instance(2)).unwrap().pace;
+    let before = pace(&world);
     world.say(2, truth(&range, range.first));
+    assert_eq!(pace(&world), before, "the time of a part holds what was thrown away");
     assert_eq!(world.range(3).unwrap().first, range.first + 1, "the rest goes to who has waited");
     assert_eq!(world.refusals(2), []);
+}
+
+#[test]
+fn as_many_are_asked_as_wait() {
+    let mut world = long_ranges();
+    world.compute(1, "good");
+    world.compute(2, "good");
+    do_the_rest(&mut world, 3);
+    let asked = |world: &World| [1, 2].map(|peer| matches!(world.last_said(peer), Message::Recall(_)));
+    world.tick(HEARTBEAT_MS);
+    assert_eq!(asked(&world), [true, false], "the one with most to do");
+    world.tick(HEARTBEAT_MS);
+    assert_eq!(asked(&world), [true, true], "then another, as the first has nothing to hand in");
 }

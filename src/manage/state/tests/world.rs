@@ -21,7 +21,10 @@ impl World {
     }
 
     pub fn restored(last: u64, policy: Policy, restored: Restored) -> Self {
-        let settings = Settings { method: Method::Trial, first: 1, last: Some(last) };
+        Self::of(Settings { method: Method::Trial, first: 1, last: Some(last) }, policy, restored)
+    }
+
+    pub fn of(settings: Settings, policy: Policy, restored: Restored) -> Self {
         let identity = Identity { host: "here".to_owned(), listen: "127.0.0.1:1".to_owned(), ledger: "l".to_owned() };
         let state = State::new(settings, policy, identity, restored, Millis(0)).unwrap();
         Self { state, now: Millis(0), said: Vec::new(), records: Vec::new(), closed: Vec::new() }
