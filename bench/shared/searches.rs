@@ -78,7 +78,7 @@ pub fn least_and_wanted(method: Method, n: u64) -> (u64, Duration) {
         (Method::Trial, ..0x8_0000_0000_0000) => (512, 500),
         (Method::Trial, ..0x100_0000_0000_0000) => (256, 500),
         (Method::Trial, _) => (16, 700),
-        (Method::Sieve, ..1_000_000_000_000) => (1 << 22, 100),
+        (Method::Sieve, ..1_000_000_000_000) => (1 << 24, 100),
         (Method::Sieve, ..1_000_000_000_000_000) => (1 << 22, 500),
         (Method::Sieve, _) => (1 << 22, 800),
     };

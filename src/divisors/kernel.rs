@@ -69,7 +69,7 @@ impl Kernel {
     pub(super) fn sparse(self, sums: &mut Sums, divisors: Range<u64>) {
         match self.0 {
             Level::Portable if sums.length() < 4 => fractions::pass_by_remainder(sums, divisors),
-            Level::Portable => fractions::pass::<Exact>(sums, divisors),
+            Level::Portable => sparse_portable(sums, divisors),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Level::Avx2` exists only where AVX2 and FMA were detected.
             Level::Avx2 => unsafe { sparse_avx2(sums, divisors) },
@@ -92,6 +92,12 @@ impl Kernel {
             Level::Avx2 => unsafe { sieve_avx2(segment, multiples, index, root, findings) },
         }
     }
+}
+
+/// Not inlined: in a function of its own the compiler finds vector instructions for it.
+#[inline(never)]
+fn sparse_portable(sums: &mut Sums, divisors: Range<u64>) {
+    fractions::pass::<Exact>(sums, divisors);
 }
 
 #[cfg(target_arch = "x86_64")]
