@@ -171,7 +171,7 @@ impl State {
     /// its range is then divided among all. It finds those that were slowed down, and those that had taken much
     /// before others came. As many are asked as wait, since each part has to be proved.
     pub(super) fn recall_for_starved(&mut self) {
-        if !self.starved.is_some_and(|since| self.now.since(since) >= STARVED_MS) {
+        if self.starved.is_none_or(|since| self.now.since(since) < STARVED_MS) {
             return;
         }
         let mut worth: Vec<_> = self.leases.held.keys().filter_map(|number| self.recall_of(*number)).collect();
