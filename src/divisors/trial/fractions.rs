@@ -1,12 +1,14 @@
 //! Trial division by divisors from `DENSE_END` on: the fraction of n/d for each n and d, 32 divisors at a time.
 //!
 //! d divides n if and only if the fraction of n/d is 0. It is kept as a whole number of units of 2^-32, modulo 1, so
-//! from one n to the next it grows by 1/d: a pair (n, d) costs one addition and one comparison. Numbers and steps are
-//! rounded up. Let e be how far a fraction is above the exact one; each rounding adds 0 < e < 2 units, so after i steps
-//! 0 < e < 2i + 2. Therefore
-//! - if d divides n, then the fraction is less than 2i + 2: no divisor is missed;
-//! - if not, the exact fraction is at least 2^32/d units, nearly always more than that. What seems to divide is divided
-//!   once more, exactly, which also yields the quotient.
+//! from one n to the next it grows by 1/d: a pair (n, d) costs one addition and one minimum. The first fraction and each
+//! step are rounded up by more than 0 and less than 2 units, so after i steps a fraction is too large by less than 2i + 2
+//! units. Therefore
+//! - if d divides n, then it is less than 2i + 2: no divisor is missed;
+//! - if not, the exact fraction is at least 2^32/d units, nearly always more than that.
+//!
+//! Of a run of candidates, of which d divides at most one, the least fraction is kept. If that is so small, one division
+//! finds which of them it was, if any, and the quotient.
 
 use std::array;
 use std::ops::Range;
@@ -33,7 +35,7 @@ pub(in crate::divisors) trait Division {
     fn fractions(n: u64, first: u64) -> ([u32; GROUP], [u32; GROUP]);
 }
 
-/// For all n and d, by two divisions of integers.
+/// For all n and d, by divisions of integers.
 pub(in crate::divisors) struct Exact;
 
 /// For n < 2^51, so that n/d ≤ 2^50 from d = 2 on; by floats, multiplication and addition fused.
