@@ -14,6 +14,7 @@ mod report;
 mod schema;
 mod search;
 mod tidy;
+mod torture;
 mod xml;
 
 /// The seed of whatever a test draws by chance: new each time and printed, or that of `ALIQUOT_SEED`, to see a failure

@@ -1,0 +1,36 @@
+//! Nothing lost: each fault that a machine or a network can do has a promise, and each promise has its test here.
+//!
+//! Each has a short form, which the test command runs, and a long one, `make torture`, whose figures stand in
+//! `doc/reliability.md`. What is drawn by chance comes from the seed that is printed.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+
+/// Where the long form writes its figures; if it is set, the long form is what runs.
+const LONG: &str = "ALIQUOT_TORTURE";
+
+/// How many cases a test runs: `short` in the test command, `long` in `make torture`.
+pub fn cases(short: usize, long: usize) -> usize {
+    if std::env::var_os(LONG).is_some() { long } else { short }
+}
+
+/// Notes that a fault was tried so often and its promise was kept each time: a row of the table. `seen` says what else
+/// was measured.
+pub fn kept(fault: &str, promise: &str, cases: usize, seen: &str) {
+    let row = format!("| {fault} | {promise} | {cases} | 0 | {seen} |\n");
+    print!("{row}");
+    let Some(path) = std::env::var_os(LONG) else { return };
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(row.as_bytes())).expect("the figures can be written");
+}
+
+/// True if this test may do what only root may: mount, make namespaces. If not, says that it is skipped.
+pub fn is_root(what: &str) -> bool {
+    // Whoever a process runs as owns its folder in /proc.
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if !root {
+        println!("skipped: {what} needs root");
+    }
+    root
+}
