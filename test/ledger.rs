@@ -4,8 +4,8 @@ use aliquot::common::clock::Millis;
 use aliquot::common::exit::Status;
 use aliquot::common::message::{Found, Hello, Instance, Message, Numbers, Range, Request, Role, Speed, Version};
 use aliquot::divisors::{Method, Search};
-use aliquot::manage::ledger::{Ledger, Wanted};
-use aliquot::manage::state::{Action, Event, Identity, Peer, Policy, Record, Restored, State};
+use aliquot::manage::ledger::{Ledger, Wanted, Written};
+use aliquot::manage::state::{Action, Event, Identity, Peer, Policy, Restored, State};
 
 const LAST: u64 = 30_000;
 const COMPUTES: u64 = 4;
@@ -52,9 +52,9 @@ impl Manage {
             self.state.prove(1_000_000, self.now);
         }
         let actions = self.state.settle();
-        let records: Vec<&Record> =
-            actions.iter().filter_map(|a| if let Action::Record(record) = a { Some(record) } else { None }).collect();
-        self.ledger.commit(records).unwrap();
+        let records = actions.iter().filter_map(|a| if let Action::Record(record) = a { Some(record) } else { None });
+        assert!(matches!(self.ledger.commit(records).unwrap(), Written::Done));
+        self.state.written();
         for action in &actions {
             if let Action::Send(peer, Message::Range(range)) = action {
                 self.ranges.insert(*peer, range.clone());
@@ -195,7 +195,7 @@ fn a_search_is_not_turned_into_another() {
 fn an_empty_ledger_restores_to_nothing() {
     let (_, settings, restored) = Ledger::open(":memory:", Wanted::default()).unwrap();
     assert_eq!((settings.method, settings.first, settings.last), (Method::Trial, 1, None));
-    let Restored { done, perfect, leases, next_lease, due } = restored;
-    assert!(done.is_empty() && perfect.is_empty() && leases.is_empty() && due.is_empty());
+    let Restored { done, perfect, leases, next_lease, due, liars } = restored;
+    assert!(done.is_empty() && perfect.is_empty() && leases.is_empty() && due.is_empty() && liars.is_empty());
     assert_eq!(next_lease, 1);
 }

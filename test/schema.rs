@@ -17,7 +17,7 @@ mod maker;
 /// Messages of each kind. Their optional attributes come and go by the bits of a counter, so four suffice for 16.
 const TURNS: u32 = 64;
 /// How many kinds of messages there are.
-const KINDS: usize = 17;
+const KINDS: usize = 18;
 /// Files of one call of xmllint.
 const FILES_PER_CALL: usize = 500;
 
@@ -31,6 +31,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("alive", "tested"),
     ("status", "last"),
     ("status", "eta_s"),
+    ("status", "trouble"),
     ("compute", "first"),
     ("compute", "last"),
     ("compute", "kernel"),
@@ -56,6 +57,7 @@ fn kind(message: &Message) -> usize {
         Message::End(_) => 14,
         Message::Error(_) => 15,
         Message::Recall(_) => 16,
+        Message::Distrusted(_) => 17,
     }
 }
 
@@ -166,14 +168,14 @@ fn wrong_values(attribute: &str) -> Vec<String> {
         "ending" => &["", "1", "True", " true", "yes"],
         "instance" => &["", "0", "00112233445566AA", "00112233445566a", "00112233445566aa0", "0x112233445566aa"],
         "perfect" => &["x", "6,28", "6  28", " 6", "6 ", "06", "+6", "6 18446744073709551616", "6&#10;28"],
-        "host" | "kernel" | "listen" | "ledger" => &["", "&#10;", "a&#9;b", "&#127;", "\u{85}"],
+        "host" | "kernel" | "listen" | "ledger" | "trouble" => &["", "&#10;", "a&#9;b", "&#127;", "\u{85}"],
         _ => &["", "x", "00", "01", "+1", "-1", "-0", " 1", "1 ", "1.0", "1e3", "0x1", "\u{661}", "\u{ff11}", "1 2"],
     };
     let too_large = match attribute {
         "pid" | "strikes" => Some("4294967296".to_owned()),
         "sum" => Some("340282366920938463463374607431768211456".to_owned()),
         "perfect" => Some((1..=17).map(|n| n.to_string()).collect::<Vec<_>>().join(" ")),
-        "host" | "kernel" | "listen" | "ledger" => Some("x".repeat(limits::HOST_MAX_BYTES + 1)),
+        "host" | "kernel" | "listen" | "ledger" | "trouble" => Some("x".repeat(limits::HOST_MAX_BYTES + 1)),
         "version" | "role" | "method" | "state" | "name" | "code" | "ending" | "instance" => None,
         _ => Some("18446744073709551616".to_owned()),
     };

@@ -73,6 +73,19 @@ pub const RATE_WINDOW_MS: u64 = 60_000;
 pub const RANGE_SECONDS_DEFAULT: f64 = 15.0;
 /// How long manage waits for a ledger that another process has: one that only looks at it is done by then.
 pub const LEDGER_BUSY_MAX_MS: u64 = 250;
+/// Length of the ledger's write-ahead log from which on it is copied into the file: a restart reads it within some
+/// milliseconds, and it is long enough to copy a page once for many turns that have changed it.
+pub const WAL_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// How often a ledger that has no room is tried again: a person who has made some looks for that long.
+pub const LEDGER_RETRY_MS: u64 = 1_000;
+/// Decisions that wait for room in the ledger, at most: of 10,000 computes a result, an end and a new lease each, three
+/// times over. Beyond that manage ends, and nothing of them was told to anybody.
+pub const WITHHELD_MAX: usize = 100_000;
+/// Rounds of decisions in one turn: one that brings another to pass is rare, and what is left waits for the next turn.
+pub const ROUNDS_TURN_MAX: usize = 8;
+/// Signs of life of a compute that has no work, until it asks for some again: whatever became of its request, or of the
+/// range that was the answer, it is not idle for ever.
+pub const IDLE_BEATS_MAX: u32 = 10;
 /// Shortest and longest `--seconds`: below, talking would cost more than 1 %; above, a lost compute costs too much.
 pub const RANGE_SECONDS_MIN: f64 = 0.1;
 /// See `RANGE_SECONDS_MIN`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::message::{Compute, Numbers, Stage, Status};
+use super::message::{Compute, Distrusted, Numbers, Stage, Status};
 
 /// `1234567` as `1,234,567`.
 #[must_use]
@@ -62,9 +62,16 @@ pub fn list(numbers: &Numbers) -> String {
 
 /// The whole report.
 #[must_use]
-pub fn table(status: &Status, computes: &[Compute]) -> String {
+pub fn table(status: &Status, distrusted: &[Distrusted], computes: &[Compute]) -> String {
     let mut out = String::new();
     head(&mut out, status);
+    for Distrusted { host, taken_back } in distrusted {
+        let again = grouped(*taken_back);
+        let _ = writeln!(
+            out,
+            "LIAR     {host} has hidden a perfect number: {again} numbers that it had tested are done again"
+        );
+    }
     if !computes.is_empty() {
         out.push('\n');
         rows(&mut out, computes);
@@ -98,6 +105,9 @@ fn head(out: &mut String, s: &Status) {
     let to_go = s.eta_s.map_or_else(String::new, |eta| format!("   about {} to go", duration(eta)));
     let _ = writeln!(out, "RATE     {} numbers/s (last 60 s){to_go}", scaled(s.rate_per_s));
     let _ = writeln!(out, "PERFECT  {}", list(&s.perfect));
+    if let Some(trouble) = &s.trouble {
+        let _ = writeln!(out, "TROUBLE  {trouble}: nothing goes on until there is");
+    }
 }
 
 /// The table of computes; a column of strikes only if there are any.

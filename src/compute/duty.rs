@@ -1,5 +1,6 @@
 //! What a compute does next: what manage says, what the work has come to, and the end go in; actions come out. Pure.
 
+use crate::common::limits::IDLE_BEATS_MAX;
 use crate::common::message::{Alive, Code, Found, Message, Range, Request, Speed, Welcome};
 use crate::divisors::Method;
 
@@ -57,6 +58,8 @@ pub struct Duty {
     method: Option<Method>,
     speed: Option<Speed>,
     task: Task,
+    /// Signs of life since the last request that none has brought a range.
+    idle_beats: u32,
     /// A result that manage hasn't answered yet. It outlives any number of connections.
     held: Option<Found>,
     actions: Vec<Action>,
@@ -70,6 +73,7 @@ impl Default for Duty {
             method: None,
             speed: None,
             task: Task::Nothing,
+            idle_beats: 0,
             held: None,
             actions: Vec::new(),
         }
@@ -177,6 +181,17 @@ impl Duty {
             _ => Alive { lease: None, tested: None },
         };
         self.send(alive);
+        self.ask_again();
+    }
+
+    /// Asks for work again where none has come for long: a manage that has lost its way with this compute finds it back.
+    fn ask_again(&mut self) {
+        let idle = self.task == Task::Nothing && self.speed.is_some() && !self.ending;
+        self.idle_beats = if idle { self.idle_beats + 1 } else { 0 };
+        if self.idle_beats >= IDLE_BEATS_MAX {
+            self.idle_beats = 0;
+            self.send(Request {});
+        }
     }
 
     fn timed(&mut self, speed: Speed) {
@@ -312,6 +327,22 @@ mod tests {
         assert_eq!(duty.handle(recall(1)), [Action::HandIn]);
         assert_eq!(duty.handle(Event::Finished(found(1))), [say(found(1)), say(Request {})]);
         assert_eq!(duty.handle(recall(1)), [], "it is on its way");
+    }
+
+    #[test]
+    fn who_idles_for_long_asks_again() {
+        let mut duty = busy();
+        duty.handle(Event::Finished(found(1)));
+        let alive = || say(Alive { lease: None, tested: None });
+        for _ in 1..IDLE_BEATS_MAX {
+            assert_eq!(duty.handle(Event::Heartbeat(0)), [alive()]);
+        }
+        assert_eq!(duty.handle(Event::Heartbeat(0)), [alive(), say(Request {})]);
+        assert_eq!(duty.handle(Event::Heartbeat(0)), [alive()]);
+        duty.handle(Event::Said(range(2).into()));
+        for _ in 0..2 * IDLE_BEATS_MAX {
+            assert!(!duty.handle(Event::Heartbeat(1)).contains(&say(Request {})));
+        }
     }
 
     #[test]

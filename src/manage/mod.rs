@@ -14,11 +14,15 @@ pub mod recheck;
 
 pub mod state;
 
+pub mod outbox;
+
 pub mod ledger;
 
 pub mod options;
 
 pub mod progress;
+
+pub mod connection;
 
 pub mod server;
 
@@ -39,6 +43,7 @@ use crate::common::process;
 use crate::common::signal::Signals;
 
 use ledger::Ledger;
+use ledger::check::check;
 use options::Options;
 use progress::Progress;
 use server::Server;
@@ -50,7 +55,11 @@ pub fn main() -> ExitCode {
     let options = Options::parse();
     let screen = Screen::default();
     let log = log::open("manage", log::level(options.verbose), screen.clone());
-    match run(&options, &log, &screen) {
+    let outcome = match &options.check {
+        Some(ledger) => check(ledger).and_then(|sound| print_report(Some(&sound.to_string()))),
+        None => run(&options, &log, &screen),
+    };
+    match outcome {
         Ok(()) => Status::Done.into(),
         Err(error) => {
             error!(log, "{error}");
@@ -72,8 +81,9 @@ fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
     let policy = Policy { seconds: options.seconds, recheck_percent: options.recheck, recheck_key: fastrand::u64(..) };
     let identity = Identity { host: process::host_name(), listen: listen.to_string(), ledger: options.ledger.clone() };
     let now = clock::now();
-    let state = State::new(settings, policy, identity, restored, now)
-        .map_err(|fault| Error::new(Status::Io, format!("ledger {} is damaged", options.ledger), fault))?;
+    let state = State::new(settings, policy, identity, restored, now).map_err(|fault| {
+        Error::new(Status::Io, format!("ledger {}", options.ledger), format!("it is damaged: {fault}"))
+    })?;
     let until = settings.last.map_or("without end".to_owned(), |last| format!("to {last}"));
     info!(log, "listening on {listen}");
     info!(log, "testing {} {until} by {}, ledger {}", settings.first, settings.method, options.ledger);

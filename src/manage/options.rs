@@ -54,6 +54,10 @@ pub struct Options {
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]
     pub recheck: f64,
 
+    /// Verify a ledger that no manage holds, say what is in it, and exit: nothing is changed
+    #[arg(long, value_name = "LEDGER", value_parser = file, exclusive = true)]
+    pub check: Option<String>,
+
     /// Listen beyond loopback although anybody who can connect may then read, feed and end the search
     #[arg(long)]
     pub insecure: bool,

@@ -110,6 +110,13 @@ impl Rechecks {
         }
     }
 
+    /// The range that begins at `first` needs no check any more.
+    pub fn forget(&mut self, first: u64) {
+        if let Some(due) = self.waiting.remove(&first).or_else(|| self.leased.remove(&first)) {
+            self.count -= due.span.count();
+        }
+    }
+
     /// The range that begins at `first` was done again: gives what the first compute had found.
     pub fn take(&mut self, first: u64) -> Option<Due> {
         let due = self.leased.remove(&first)?;

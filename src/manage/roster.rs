@@ -61,6 +61,8 @@ impl Compute {
 pub struct Roster {
     computes: BTreeMap<Instance, Compute>,
     strikes: BTreeMap<String, u32>,
+    /// The hosts that have lied, and how many numbers were taken back from them, once that is done.
+    liars: BTreeMap<String, Option<u64>>,
 }
 
 impl Roster {
@@ -125,7 +127,23 @@ impl Roster {
     /// True if `host` gets no more work.
     #[must_use]
     pub fn is_struck(&self, host: &str) -> bool {
-        self.strikes(host) >= STRIKES_MAX
+        self.strikes(host) >= STRIKES_MAX || self.is_liar(host)
+    }
+
+    /// `host` has lied; so many numbers were taken back from it, if that is done.
+    pub fn note_lie(&mut self, host: &str, taken_back: Option<u64>) {
+        self.liars.insert(host.to_owned(), taken_back);
+    }
+
+    /// True if `host` has lied.
+    #[must_use]
+    pub fn is_liar(&self, host: &str) -> bool {
+        self.liars.contains_key(host)
+    }
+
+    /// The hosts that have lied, as `note_lie` was told.
+    pub fn liars(&self) -> impl Iterator<Item = (&str, Option<u64>)> {
+        self.liars.iter().map(|(host, taken_back)| (host.as_str(), *taken_back))
     }
 
     /// Forgets computes that have been lost for long, and the longest lost if there are too many.

@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
-use slog::{Level, Logger, debug, info, trace, warn};
+use slog::{Level, Logger, debug, error, info, trace, warn};
 
 use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
-use crate::common::conn::{Conn, TooLong};
+use crate::common::conn::TooLong;
 use crate::common::error::{Error as Failure, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{
-    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LINE_MAX_BYTES, LINES_TURN_MAX, LINGER_MAX_MS,
-    PROOF_SLICE_DIVISIONS, SLICE_MS,
+    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LEDGER_RETRY_MS, LINE_MAX_BYTES, LINES_TURN_MAX, LINGER_MAX_MS,
+    PROOF_SLICE_DIVISIONS, ROUNDS_TURN_MAX, SLICE_MS, WITHHELD_MAX,
 };
 use crate::common::message::{Code, Error, Message};
 use crate::common::net::{Listener, Stream};
@@ -24,64 +24,11 @@ use crate::common::process;
 use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
 use crate::common::view;
 
-use super::ledger::Ledger;
+use super::connection::{Connection, Life};
+use super::ledger::{Ledger, Written};
+use super::outbox::Outbox;
 use super::progress::Progress;
-use super::state::{Action, Event, Peer, Record, State};
-
-/// A connection.
-struct Connection {
-    conn: Conn,
-    from: SocketAddr,
-    life: Life,
-}
-
-/// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    /// It is heard; of `LINES_TURN_MAX` lines a turn, if more of them wait.
-    Open { unheard: bool },
-    /// This side has said its last word, and waits until then for the other to have read it and close.
-    Lingering(Millis),
-    /// The other side has said its last word; what it has asked for may still be written until then.
-    Ended(Millis),
-}
-
-impl Connection {
-    fn new(stream: Stream, from: SocketAddr) -> Self {
-        Self { conn: Conn::new(stream), from, life: Life::Open { unheard: false } }
-    }
-
-    /// What to poll for: a connection that nothing more comes from would be ready for reading for ever.
-    fn interest(&self) -> Interest {
-        if matches!(self.life, Life::Ended(_)) { Interest::Write } else { self.conn.interest() }
-    }
-
-    /// Writes what is queued, and what is left to do to close it; false once it is of no more use.
-    fn sweep(&mut self, now: Millis) -> bool {
-        if self.conn.flush().is_err() {
-            return false;
-        }
-        match self.life {
-            Life::Open { .. } => true,
-            Life::Ended(until) => self.conn.has_output() && now < until,
-            Life::Lingering(until) => {
-                // Closing with unread input would take back what was said last: the other side closes first.
-                if !self.conn.has_output() {
-                    self.conn.stream().shut_down_sending();
-                }
-                now < until
-            }
-        }
-    }
-
-    fn is_unheard(&self) -> bool {
-        self.life == Life::Open { unheard: true }
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self.life, Life::Open { .. })
-    }
-}
+use super::state::{Action, Event, Peer, State};
 
 /// What the loop owns.
 pub struct Server {
@@ -113,6 +60,9 @@ struct Turns {
     endings: Endings,
     at_once: bool,
     report: Option<String>,
+    outbox: Outbox,
+    /// When a ledger that had no room is tried again.
+    retry_ledger: Option<Millis>,
 }
 
 impl Server {
@@ -127,6 +77,7 @@ impl Server {
         }
         self.progress.close();
         self.brood.destroy();
+        self.write_last(&mut turns)?;
         if turns.report.is_none() {
             self.say_goodbye();
         }
@@ -148,7 +99,7 @@ impl Server {
     fn is_over(&self, turns: &Turns) -> bool {
         let unsent = || turns.links.values().any(|link| link.conn.has_output());
         let now = clock::now();
-        let gone = self.state.is_over(now) && self.brood.is_empty() && !unsent();
+        let gone = self.state.is_over(now) && self.brood.is_empty() && turns.outbox.is_empty() && !unsent();
         gone || turns.at_once || self.state.is_overdue(now)
     }
 
@@ -295,24 +246,85 @@ impl Server {
         }
     }
 
-    /// Does what the state has decided in this turn: first the ledger, then the rest.
+    /// Does what the state has decided in this turn: first the ledger, then the rest. What is then in the ledger may
+    /// lead to more.
     fn carry_out(&mut self, turns: &mut Turns, now: Millis) -> Result<()> {
+        for _ in 0..ROUNDS_TURN_MAX {
+            self.note_completion(turns);
+            turns.outbox.push(self.state.settle());
+            if turns.outbox.is_empty() || (self.write(turns, now)? == 0) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the report of a search whose last range is in the ledger: its computes are still there.
+    fn note_completion(&self, turns: &mut Turns) {
         if self.state.is_complete() && turns.report.is_none() {
             let (status, computes) = self.state.report();
-            turns.report = Some(view::table(&status, &computes));
+            turns.report = Some(view::table(&status, &self.state.distrusted(), &computes));
         }
-        let actions = self.state.settle();
-        let records: Vec<&Record> = actions
-            .iter()
-            .filter_map(|action| if let Action::Record(record) = action { Some(record) } else { None })
-            .collect();
-        if !records.is_empty() {
-            self.ledger.commit(records)?;
-        }
+    }
+
+    /// Writes the records that wait, and does what may then be done; gives how much that was.
+    fn write(&mut self, turns: &mut Turns, now: Millis) -> Result<usize> {
+        let actions = if turns.retry_ledger.is_some_and(|at| now < at) {
+            turns.outbox.release_harmless()
+        } else {
+            match self.ledger.commit(turns.outbox.records())? {
+                Written::Done => {
+                    self.go_on(turns, now)?;
+                    turns.outbox.release()
+                }
+                Written::NoRoom(why) => {
+                    self.stall(turns, why, now)?;
+                    turns.outbox.release_harmless()
+                }
+            }
+        };
+        let count = actions.len();
         for action in actions {
             self.perform(turns, action, now)?;
         }
+        Ok(count)
+    }
+
+    /// The ledger has taken all that there was.
+    fn go_on(&mut self, turns: &mut Turns, now: Millis) -> Result<()> {
+        if turns.retry_ledger.take().is_some() {
+            info!(self.log, "ledger: there is room again: going on");
+            self.state.handle(Event::Stalled(None), now);
+        }
+        self.state.written();
+        self.disown(now)
+    }
+
+    /// The ledger has no room. Whoever asks is told so; computes compute, and wait with what they have found.
+    fn stall(&mut self, turns: &mut Turns, why: Failure, now: Millis) -> Result<()> {
+        if turns.retry_ledger.is_none() {
+            error!(self.log, "{why}: nothing is accepted or handed out until there is");
+            self.state.handle(Event::Stalled(Some(why.to_string())), now);
+        }
+        turns.retry_ledger = Some(now.after(LEDGER_RETRY_MS));
+        if turns.outbox.len() > WITHHELD_MAX { Err(why) } else { Ok(()) }
+    }
+
+    /// Takes back what hosts have done that have lied, as the ledger knows it.
+    fn disown(&mut self, now: Millis) -> Result<()> {
+        while let Some(host) = self.state.disowning() {
+            let deeds = self.ledger.deeds_of(&host)?;
+            self.state.handle(Event::Disowned(host, deeds), now);
+        }
         Ok(())
+    }
+
+    /// Writes what still waits for room at the end, when it was told to end while there was none.
+    fn write_last(&mut self, turns: &mut Turns) -> Result<()> {
+        match self.ledger.commit(turns.outbox.records())? {
+            Written::Done => Ok(()),
+            Written::NoRoom(why) => Err(why),
+        }
     }
 
     fn perform(&mut self, turns: &mut Turns, action: Action, now: Millis) -> Result<()> {
@@ -340,7 +352,7 @@ impl Server {
 
     fn tell(&self, level: Level, text: &str) {
         match level {
-            Level::Critical | Level::Error => slog::error!(self.log, "{text}"),
+            Level::Critical | Level::Error => error!(self.log, "{text}"),
             Level::Warning => warn!(self.log, "{text}"),
             Level::Info => info!(self.log, "{text}"),
             Level::Debug | Level::Trace => debug!(self.log, "{text}"),

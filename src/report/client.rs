@@ -7,7 +7,7 @@ use crate::common::conn::{Broken, Conn};
 use crate::common::error::Error;
 use crate::common::exit::Status as Exit;
 use crate::common::limits::{CONNECT_MAX_MS, REPORT_MAX_MS};
-use crate::common::message::{Compute, Hello, Message, Query, Role, Signal, Status, Version};
+use crate::common::message::{Compute, Distrusted, Hello, Message, Query, Role, Signal, Status, Version};
 use crate::common::net::{self, Stream};
 use crate::common::poll::{Interest, Set};
 use crate::common::signal::{Ending, Received, Signals};
@@ -17,6 +17,8 @@ use crate::common::signal::{Ending, Received, Signals};
 pub struct Report {
     /// The state of the search.
     pub status: Status,
+    /// The hosts that have lied.
+    pub distrusted: Vec<Distrusted>,
     /// The computes, by host and pid.
     pub computes: Vec<Compute>,
 }
@@ -82,12 +84,15 @@ impl<'s> Client<'s> {
         let Message::Status(status) = self.ask(Query {})? else {
             return Err(self.alien("no status").into());
         };
-        let mut computes = Vec::new();
+        let (mut distrusted, mut computes) = (Vec::new(), Vec::new());
         let deadline = clock::now().after(REPORT_MAX_MS);
         loop {
             match self.answer(deadline)? {
+                Message::Distrusted(host) => distrusted.push(host),
                 Message::Compute(compute) => computes.push(compute),
-                Message::End(end) if end.computes == computes.len() as u64 => return Ok(Report { status, computes }),
+                Message::End(end) if end.computes == computes.len() as u64 => {
+                    return Ok(Report { status, distrusted, computes });
+                }
                 other => return Err(self.alien(&format!("{} in a report", other.name())).into()),
             }
         }

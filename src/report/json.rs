@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::message::Compute;
+use crate::common::message::{Compute, Distrusted};
 
 use super::client::Report;
 
@@ -30,8 +30,14 @@ pub fn object(report: &Report) -> Value {
         "eta_s": status.eta_s,
         "uptime_s": status.uptime_s,
         "ending": status.ending,
+        "trouble": status.trouble,
+        "distrusted": report.distrusted.iter().map(distrusted).collect::<Vec<_>>(),
         "computes": report.computes.iter().map(compute).collect::<Vec<_>>(),
     })
+}
+
+fn distrusted(distrusted: &Distrusted) -> Value {
+    json!({ "host": distrusted.host, "taken_back": distrusted.taken_back.to_string() })
 }
 
 fn compute(compute: &Compute) -> Value {

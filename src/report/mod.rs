@@ -78,7 +78,7 @@ fn print(options: &Options, report: &Report) -> Result<bool> {
     let mut text = if options.json {
         format!("{}\n", json::object(report))
     } else {
-        view::table(&report.status, &report.computes)
+        view::table(&report.status, &report.distrusted, &report.computes)
     };
     if options.watch.is_some() && !options.json {
         // On a terminal each report takes the place of the one before; elsewhere they follow each other.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use aliquot::common::limits;
 use aliquot::common::message::{
-    Accepted, Acknowledged, Alive, Code, Compute, End, Error, Found, Hello, Instance, Message, Numbers, Query, Range,
-    Recall, Refused, Request, Role, Signal, Speed, Stage, Status, Version, Welcome,
+    Accepted, Acknowledged, Alive, Code, Compute, Distrusted, End, Error, Found, Hello, Instance, Message, Numbers,
+    Query, Range, Recall, Refused, Request, Role, Signal, Speed, Stage, Status, Version, Welcome,
 };
 use aliquot::common::signal::Ending;
 use aliquot::divisors::Method;
@@ -33,12 +33,13 @@ impl Maker {
             Accepted { lease: self.number() }.into(),
             Refused { lease: self.number(), code: self.one(Code::ALL), text: self.text() }.into(),
         ];
-        all.extend::<[Message; 8]>([
+        all.extend::<[Message; 9]>([
             Recall { lease: self.number() }.into(),
             Signal { name: self.one(&Ending::ALL) }.into(),
             Acknowledged {}.into(),
             Query {}.into(),
             self.status(turn).into(),
+            Distrusted { host: self.name(), taken_back: self.number() }.into(),
             self.compute(turn).into(),
             End { computes: self.number() }.into(),
             Error { code: self.one(Code::ALL), text: self.text() }.into(),
@@ -93,6 +94,7 @@ impl Maker {
             eta_s: self.maybe(Self::number),
             uptime_s: self.number(),
             ending: self.rng.bool(),
+            trouble: self.maybe(Self::name),
         }
     }
 

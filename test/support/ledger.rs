@@ -55,9 +55,9 @@ impl Ledger {
         sums.iter().map(|sum| sum.parse::<u128>().expect("a sum is a number")).sum()
     }
 
-    /// What became of the recheck of each accepted range.
-    pub fn rechecks(&self) -> Vec<Option<String>> {
-        self.rows("SELECT recheck FROM range ORDER BY first", |row| get(row, 0))
+    /// The first candidates of the ranges that a second compute has confirmed.
+    pub fn confirmed(&self) -> Vec<u64> {
+        self.rows("SELECT first FROM agreed ORDER BY first", |row| get(row, 0))
     }
 
     /// How many candidates are tested, after checking that each of them stands in exactly one accepted range.

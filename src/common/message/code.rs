@@ -72,6 +72,8 @@ named! {
         NotPerfect = "not-perfect",
         /// The range is tested and in the ledger already.
         AlreadyDone = "already-done",
+        /// The host of the compute has hidden a perfect number: nothing of it is taken any more.
+        Distrusted = "distrusted",
         /// Nothing was heard for too long.
         Silent = "silent",
         /// Another connection of the same compute has taken this one's place.

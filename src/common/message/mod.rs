@@ -141,7 +141,8 @@ element! {
 }
 
 element! {
-    /// A report is asked for. The answer: one `status`, a `compute` for each, one `end`.
+    /// A report is asked for. The answer: one `status`, a `distrusted` for each host that has lied, a `compute` for each,
+    /// one `end`.
     pub struct Query = "query" {}
 }
 
@@ -178,6 +179,18 @@ element! {
         uptime_s: u64,
         /// True while manage ends.
         ending: bool,
+        /// Why nothing goes on, if that is so: the ledger can't be written.
+        trouble: Option<String>,
+    }
+}
+
+element! {
+    /// A host that has lied: it has kept a perfect number to itself. What it had done is done again by others.
+    pub struct Distrusted = "distrusted" {
+        /// Its name.
+        host: String,
+        /// How many numbers that it had tested were taken back.
+        taken_back: u64,
     }
 }
 
@@ -273,7 +286,7 @@ macro_rules! message {
 
 message! {
     Hello, Welcome, Speed, Request, Range, Alive, Found, Accepted, Refused, Recall, Signal, Acknowledged, Query, Status,
-    Compute, End, Error,
+    Distrusted, Compute, End, Error,
 }
 
 impl Status {

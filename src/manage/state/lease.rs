@@ -11,6 +11,7 @@ use crate::common::limits::{LAPSED_MAX, RESTART_GRACE_MS, STARVED_MS};
 use crate::common::message::{Alive, Code, Instance, Range, Recall, Refused};
 use crate::divisors::{Method, operations};
 use crate::manage::coverage::{Held, Span};
+use crate::manage::roster::Compute;
 use crate::manage::sizing::Pace;
 
 /// A range that somebody works on.
@@ -86,6 +87,11 @@ impl Leases {
         self.held.remove(&number)
     }
 
+    /// The lease under which the done range that begins at `first` is done again.
+    pub(super) fn recheck_of(&self, first: u64) -> Option<u64> {
+        self.held.iter().find(|(_, lease)| lease.recheck && lease.span.first == first).map(|(number, _)| *number)
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
@@ -112,7 +118,10 @@ impl State {
 
     /// Gives ranges to all who wait for one, as far as there are any.
     pub(super) fn serve_waiting(&mut self) {
-        if self.is_ending() || (self.coverage.next_free().is_none() && self.rechecks.is_empty()) {
+        if self.is_ending()
+            || self.stalled.is_some()
+            || (self.coverage.next_free().is_none() && self.rechecks.is_empty())
+        {
             return;
         }
         for instance in self.waiting.clone() {
@@ -236,8 +245,9 @@ impl State {
             return false;
         };
         let (span, holder) = (lease.span, lease.holder.clone());
-        let proving = self.roster.get(instance).is_none_or(|compute| compute.proving);
-        if proving || self.coverage.segment(span.first) != Some((span, Held::Free(Some(number)))) {
+        let may_work = |c: &Compute| !c.proving && !self.roster.is_struck(&c.host);
+        let barred = !self.roster.get(instance).is_some_and(may_work);
+        if barred || self.coverage.segment(span.first) != Some((span, Held::Free(Some(number)))) {
             return false;
         }
         // Taken out first: what is given back for it may push the oldest lapsed lease out, which may be this one.

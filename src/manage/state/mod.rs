@@ -3,7 +3,9 @@
 
 mod lease;
 mod peers;
+mod record;
 mod result;
+mod trust;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,18 +13,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use slog::Level;
 
 use crate::common::clock::Millis;
-use crate::common::message::{Code, Error, Found, Instance, Message};
+use crate::common::message::{Code, Error, Instance, Message};
 use crate::common::signal::Ending;
 use crate::divisors::{Method, operations};
 
 use super::coverage::{Coverage, Span};
 use super::proof::Prover;
 use super::rate::Rates;
-use super::recheck::{Due, Rechecks};
+use super::recheck::Rechecks;
 use super::roster::{Compute, Roster};
 use super::sizing::Plan;
 use lease::{Lease, Leases};
 use peers::Seat;
+use view::Kept;
+
+pub use record::{Holder, Leased, Record, Restored};
+pub use trust::Deeds;
 
 /// The number of a connection, never used again.
 pub type Peer = u64;
@@ -60,45 +66,6 @@ pub struct Identity {
     pub ledger: String,
 }
 
-/// Who has, or had, a lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The compute.
-    pub instance: Instance,
-    /// Its host.
-    pub host: String,
-    /// Its pid.
-    pub pid: u32,
-}
-
-/// A lease as the ledger keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leased {
-    /// Its number.
-    pub lease: u64,
-    /// Its range.
-    pub span: Span,
-    /// Who has it.
-    pub holder: Holder,
-    /// The range is done already and is only checked.
-    pub recheck: bool,
-}
-
-/// What a ledger held when manage started.
-#[derive(Debug, Default)]
-pub struct Restored {
-    /// The done spans, ascending.
-    pub done: Vec<Span>,
-    /// The perfect numbers found.
-    pub perfect: Vec<u64>,
-    /// The leases.
-    pub leases: Vec<Leased>,
-    /// The number of the next lease.
-    pub next_lease: u64,
-    /// The done ranges that wait for a second compute.
-    pub due: Vec<Due>,
-}
-
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -112,6 +79,10 @@ pub enum Event {
     Gone(Peer),
     /// This process is told to end.
     Ending,
+    /// The ledger has no room, why; or it has some again.
+    Stalled(Option<String>),
+    /// What a host has done that has lied.
+    Disowned(String, Deeds),
     /// Time has passed.
     Tick,
 }
@@ -129,46 +100,6 @@ pub enum Action {
     SignalSelf(Ending),
     /// Tell the log.
     Log(Level, String),
-}
-
-/// What the ledger is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Record {
-    /// A range was leased.
-    Leased(Leased),
-    /// A lease has ended without a result.
-    Returned(u64),
-    /// A result was proved: its range is done and has become part of the span `joined`.
-    Accepted {
-        /// The result.
-        found: Found,
-        /// Whose it is.
-        holder: Holder,
-        /// Its sum was proved by the closed form.
-        proved: bool,
-        /// A second compute shall do it again.
-        recheck: bool,
-        /// The done span that it is part of.
-        joined: Span,
-    },
-    /// A second compute has come to the same result.
-    Confirmed {
-        /// Its lease.
-        lease: u64,
-        /// The first candidate of the range.
-        first: u64,
-    },
-    /// A second compute has come to another result: the range is free again.
-    Revoked {
-        /// Its lease.
-        lease: u64,
-        /// The range.
-        span: Span,
-        /// What is left of the done span before it.
-        before: Option<Span>,
-        /// What is left of the done span after it.
-        after: Option<Span>,
-    },
 }
 
 /// How far the search is.
@@ -203,6 +134,10 @@ pub struct State {
     starved: Option<Millis>,
     seats: BTreeMap<Peer, Seat>,
     rates: Rates,
+    /// Why the ledger can't be written, if that is so: nothing new is handed out.
+    stalled: Option<String>,
+    /// How far the search is by what is in the ledger.
+    kept: Kept,
     actions: Vec<Action>,
 }
 
@@ -241,11 +176,15 @@ impl State {
             starved: None,
             seats: BTreeMap::new(),
             rates: Rates::default(),
+            stalled: None,
+            kept: Kept::default(),
             actions: Vec::new(),
         };
         for leased in restored.leases {
             state.restore_lease(leased, now)?;
         }
+        restored.liars.iter().for_each(|(host, taken_back)| state.roster.note_lie(host, *taken_back));
+        state.written();
         Ok(state)
     }
 
@@ -271,6 +210,8 @@ impl State {
             Event::Garbled(peer, error) => self.dismiss(peer, error),
             Event::Gone(peer) => self.gone(peer),
             Event::Ending => self.begin_ending(),
+            Event::Stalled(why) => self.stalled = why,
+            Event::Disowned(host, deeds) => self.disown(&host, deeds),
             Event::Tick => self.tick(),
         }
     }
@@ -330,10 +271,15 @@ impl State {
         self.phase != Phase::Running
     }
 
-    /// True if every candidate is done and nothing waits for a check.
+    /// True if every candidate is done, by what is in the ledger, and nothing waits for a check.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.coverage.is_complete() && self.rechecks.is_empty()
+        self.kept.complete
+    }
+
+    /// All records that were given out are in the ledger: what they say may be shown.
+    pub fn written(&mut self) {
+        self.kept = self.progress();
     }
 
     /// Tells every control monitor to end its compute. Whoever connects later is told when it does.

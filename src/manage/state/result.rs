@@ -24,6 +24,9 @@ impl State {
     }
 
     fn examine(&mut self, instance: Instance, found: &Found) -> Result<(), (Code, String)> {
+        if self.is_liars(instance) {
+            return Err(distrust());
+        }
         if self.roster.get(instance).is_some_and(|compute| compute.proving) {
             return Err((Code::OutOfTurn, "a result of yours is just being proved".to_owned()));
         }
@@ -59,8 +62,14 @@ impl State {
         if matches!(code, Code::AlreadyDone | Code::NotLeased | Code::OutOfTurn) {
             return;
         }
-        self.strike(&host);
+        if code != Code::Distrusted {
+            self.strike(&host);
+        }
         self.give_back(instance);
+    }
+
+    fn is_liars(&self, instance: Instance) -> bool {
+        self.roster.get(instance).is_some_and(|compute| self.roster.is_liar(&compute.host))
     }
 
     fn strike(&mut self, host: &str) {
@@ -75,6 +84,10 @@ impl State {
         let Some(compute) = self.roster.get_mut(instance) else { return };
         compute.proving = false;
         match verdict {
+            _ if self.is_liars(instance) => {
+                let (code, text) = distrust();
+                self.reject(instance, found.lease, code, text);
+            }
             Verdict::Wrong(code, text) => self.reject(instance, found.lease, code, text),
             Verdict::Proved => self.accept(instance, &found, true),
             Verdict::HitsOnly => self.accept(instance, &found, false),
@@ -85,7 +98,15 @@ impl State {
     }
 
     fn accept(&mut self, instance: Instance, found: &Found, proved: bool) {
-        let Some(lease) = self.leases.end(found.lease) else { return };
+        let Some(lease) = self.leases.end(found.lease) else {
+            // It was a check of a range that is free again.
+            return self.reject(
+                instance,
+                found.lease,
+                Code::NotLeased,
+                "this range needs no check any more".to_owned(),
+            );
+        };
         self.credit(instance, found, &lease);
         if lease.recheck {
             self.compare(&lease.holder, lease.span, found);
@@ -149,27 +170,37 @@ impl State {
         }
         let Some(due) = self.rechecks.take(span.first) else { return };
         if due.sum == found.sum && due.perfect == found.perfect.0 {
-            return self.record(Record::Confirmed { lease: found.lease, first: span.first });
+            let (lease, first, holder) = (found.lease, span.first, holder.clone());
+            return self.record(Record::Confirmed { lease, first, holder });
         }
-        let other = &due.holder;
+        self.record(Record::Returned(found.lease));
+        let other = due.holder.clone();
         self.log(
             Level::Error,
             format!(
-                "{} to {}: {} pid {} and {} pid {} disagree: the range is free again",
+                "{} to {}: {} pid {} and {} pid {} disagree",
                 span.first, span.last, other.host, other.pid, holder.host, holder.pid
             ),
         );
         // A hit is proved. Who didn't report one that the other has, has hidden it.
         let hidden = |mine: &[u64], theirs: &[u64]| theirs.iter().any(|n| !mine.contains(n));
-        if hidden(&due.perfect, &found.perfect.0) {
-            self.strike(&due.holder.host);
+        let first_lied = hidden(&due.perfect, &found.perfect.0);
+        let second_lied = hidden(&found.perfect.0, &due.perfect);
+        if first_lied {
+            // This range goes back with all others of its host.
+            self.denounce(&other.host);
+        } else if second_lied {
+            self.rechecks.add(due);
+        } else {
+            self.log(Level::Warning, format!("{} to {} is free again", span.first, span.last));
+            self.revoke(span);
         }
-        if hidden(&found.perfect.0, &due.perfect) {
-            self.strike(&holder.host);
-        }
-        if let Some((before, after)) = self.coverage.revoke(span) {
-            self.operations_accepted -= operations(self.settings.method, span.first, span.last);
-            self.record(Record::Revoked { lease: found.lease, span, before, after });
+        if second_lied {
+            self.denounce(&holder.host);
         }
     }
+}
+
+fn distrust() -> (Code, String) {
+    (Code::Distrusted, "a compute of this host has hidden a perfect number".to_owned())
 }

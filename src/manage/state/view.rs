@@ -2,10 +2,22 @@
 
 use super::{Peer, State};
 use crate::common::limits::HOST_MAX_BYTES;
-use crate::common::message::{Compute as ComputeLine, End, Numbers, Stage, Status};
+use crate::common::message::{Compute as ComputeLine, Distrusted, End, Numbers, Stage, Status};
 use crate::divisors::operations;
 use crate::manage::rate::Sample;
 use crate::manage::roster::Compute;
+
+/// How far a search is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    tested: u64,
+    contiguous_to: u64,
+    leased: u64,
+    unchecked: u64,
+    perfect: Numbers,
+    /// Every candidate is done, and nothing waits for a check.
+    pub(super) complete: bool,
+}
 
 impl State {
     /// Sends a report: the status, a line for each compute, the end.
@@ -13,6 +25,9 @@ impl State {
         let (status, lines) = self.report();
         let computes = lines.len() as u64;
         self.send(peer, status);
+        for distrusted in self.distrusted() {
+            self.send(peer, distrusted);
+        }
         for line in lines {
             self.send(peer, line);
         }
@@ -38,16 +53,36 @@ impl State {
             method: self.settings.method,
             first: self.settings.first,
             last: self.settings.last,
-            perfect: Numbers(self.perfect.iter().copied().collect()),
-            tested: self.coverage.done(),
-            contiguous_to: self.coverage.contiguous_to(),
-            leased: self.coverage.leased(),
-            unchecked: self.rechecks.count(),
+            perfect: self.kept.perfect.clone(),
+            tested: self.kept.tested,
+            contiguous_to: self.kept.contiguous_to,
+            leased: self.kept.leased,
+            unchecked: self.kept.unchecked,
             rate_per_s: rate as u64,
             eta_s: self.eta_s(),
             uptime_s: self.now.since(self.started) / 1000,
             ending: self.is_ending(),
+            trouble: self.stalled.as_deref().map(printable),
         }
+    }
+
+    /// How far the search is, counting what isn't in the ledger yet.
+    pub(super) fn progress(&self) -> Kept {
+        Kept {
+            tested: self.coverage.done(),
+            contiguous_to: self.coverage.contiguous_to(),
+            leased: self.coverage.leased(),
+            unchecked: self.rechecks.count(),
+            perfect: Numbers(self.perfect.iter().copied().collect()),
+            complete: self.coverage.is_complete() && self.rechecks.is_empty(),
+        }
+    }
+
+    /// The hosts that have lied.
+    #[must_use]
+    pub fn distrusted(&self) -> Vec<Distrusted> {
+        let liars = self.roster.liars();
+        liars.map(|(host, count)| Distrusted { host: host.to_owned(), taken_back: count.unwrap_or(0) }).collect()
     }
 
     /// The computes as a report shows them.

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::common::limits::{HEARTBEAT_MS, RECALL_FIRSTS_MIN, STARVED_MS};
-use crate::common::message::{Instance, Recall};
+use crate::common::message::{Found, Instance, Recall};
 use crate::divisors::{ClosedForm, last_for};
 
 /// What the promise says, of both.

@@ -1,8 +1,9 @@
 //! A manage to try decisions on: events go in, what it says and records is kept.
 
 use super::super::*;
-use crate::common::message::{Hello, Numbers, Range, Request, Role, Speed, Stage, Version};
+use crate::common::message::{Found, Hello, Numbers, Range, Request, Role, Speed, Stage, Version};
 use crate::divisors::Search;
+use crate::manage::recheck::Due;
 
 /// A manage, the time, and what it has said to whom.
 pub struct World {
@@ -39,14 +40,48 @@ impl World {
         while self.state.has_proofs() {
             self.state.prove(1_000_000, self.now);
         }
-        for action in self.state.settle() {
-            match action {
-                Action::Send(peer, message) => self.said.push((peer, message)),
-                Action::Close(peer) => self.closed.push(peer),
-                Action::Record(record) => self.records.push(record),
-                Action::SignalSelf(_) | Action::Log(..) => {}
+        loop {
+            let actions = self.state.settle();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                match action {
+                    Action::Send(peer, message) => self.said.push((peer, message)),
+                    Action::Close(peer) => self.closed.push(peer),
+                    Action::Record(record) => self.records.push(record),
+                    Action::SignalSelf(_) | Action::Log(..) => {}
+                }
+            }
+            self.state.written();
+            while let Some(host) = self.state.disowning() {
+                let deeds = self.deeds_of(&host);
+                self.state.handle(Event::Disowned(host, deeds), self.now);
             }
         }
+    }
+
+    /// What a host has done, as a ledger would know it.
+    fn deeds_of(&self, host: &str) -> Deeds {
+        let mut deeds = Deeds::default();
+        for record in &self.records {
+            match record {
+                Record::Accepted { found, holder, .. } if holder.host == host => {
+                    deeds.done.push(Span { first: found.first, last: found.last });
+                }
+                Record::Confirmed { first, holder, .. } if holder.host == host => {
+                    let accepted = |record: &Record| match record {
+                        Record::Accepted { found, holder, .. } if found.first == *first => {
+                            Some(Due::new(found, holder))
+                        }
+                        _ => None,
+                    };
+                    deeds.confirmed.extend(self.records.iter().rev().find_map(accepted));
+                }
+                _ => {}
+            }
+        }
+        deeds
     }
 
     pub fn say(&mut self, peer: Peer, message: impl Into<Message>) {

@@ -1,0 +1,59 @@
+//! Damage, looked for before anything is read as data.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Row};
+
+use super::refusal;
+use super::rows::{TABLES, damaged};
+use super::wal;
+
+/// The write-ahead log at `path`.
+///
+/// # Errors
+/// If accepted transactions stand behind a broken frame.
+pub(super) fn log(path: &str) -> rusqlite::Result<()> {
+    match wal::damage(Path::new(path)) {
+        Ok(None) => Ok(()),
+        Ok(Some((frame, behind))) => {
+            Err(damaged(&format!("frame {frame} of {path} is broken, and {behind} whole transactions come after it")))
+        }
+        Err(error) => Err(refusal(format!("{path}: {error}"))),
+    }
+}
+
+/// The list of the tables, and the pages of those in `names`.
+///
+/// # Errors
+/// The first damage that is found.
+pub(super) fn tables(db: &Connection, names: &[&str]) -> rusqlite::Result<()> {
+    let blank = Connection::open_in_memory()?;
+    blank.execute_batch(TABLES)?;
+    if schema(db)? != schema(&blank)? {
+        return Err(damaged("the list of its tables"));
+    }
+    names.iter().try_for_each(|table| pages(db, Some(table)))
+}
+
+/// SQLite's own check of the pages of a table, or of the whole file.
+pub(super) fn pages(db: &Connection, table: Option<&str>) -> rusqlite::Result<()> {
+    let mut faults: Vec<String> = Vec::new();
+    let note = |row: &Row<'_>| {
+        faults.push(row.get(0)?);
+        Ok(())
+    };
+    match table {
+        Some(table) => db.pragma(None, "integrity_check", table, note)?,
+        None => db.pragma_query(None, "integrity_check", note)?,
+    }
+    match faults.first() {
+        Some(fault) if fault != "ok" => Err(damaged(fault.trim_start_matches("*** in database main ***").trim())),
+        _ => Ok(()),
+    }
+}
+
+/// What tables and indices there are, as SQLite keeps it.
+fn schema(db: &Connection) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+    let mut list = db.prepare("SELECT type, name, sql FROM sqlite_master ORDER BY name")?;
+    list.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+}

@@ -1,0 +1,258 @@
+//! The ledger: a SQLite file in WAL mode, synchronous FULL, written in one transaction a turn of the loop.
+//!
+//! `done` holds the partition's done part as joined spans, so that a restart reads a few rows however many ranges were
+//! accepted; `range` holds every accepted range with its proof; `lease` the ranges that are out; `perfect` the hits.
+//! What is written is on the disk, or there was no room for it, or this process ends: a sync that has failed is never
+//! tried again, because the system may have dropped what it couldn't write. What is read was written so.
+
+mod apply;
+mod examine;
+mod rows;
+mod stored;
+mod wal;
+mod wanted;
+
+pub mod check;
+
+pub use wanted::Wanted;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+
+use crate::common::error::{Error, Result};
+use crate::common::exit::Status;
+use crate::common::limits::{LEDGER_BUSY_MAX_MS, WAL_MAX_BYTES};
+
+use super::state::{Deeds, Record, Restored, Settings};
+use apply::apply;
+use rows::put;
+
+/// What marks a SQLite file as a ledger of this program: "aliq".
+const APPLICATION_ID: i32 = 0x616c_6971;
+/// The version of the tables.
+const FORMAT: i32 = 2;
+/// The size of a page of the file, SQLite's own default.
+const PAGE_BYTES: usize = 4096;
+/// More than the statements of `apply`: each is prepared once.
+const STATEMENTS_MAX: usize = 32;
+const NO_LEDGER: &str = "this file is not a ledger of manage";
+
+/// What became of a turn's records.
+#[derive(Debug)]
+pub enum Written {
+    /// They are on the disk.
+    Done,
+    /// There is no room for them. Nothing of them is written; try again when there may be.
+    NoRoom(Error),
+}
+
+/// An open ledger, held by this process alone.
+pub struct Ledger {
+    path: String,
+    connection: Connection,
+    next_lease: u64,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, or makes it; `:memory:` keeps nothing.
+    ///
+    /// # Errors
+    /// I/O if it can't be read or written, isn't a ledger, is damaged, or another manage holds it; usage if the search
+    /// in it contradicts what is `wanted`.
+    pub fn open(path: &str, wanted: Wanted) -> Result<(Self, Settings, Restored)> {
+        let mut ledger = Self::hold(path, OpenFlags::default())?;
+        if ledger.is_new().map_err(|error| ledger.explain(&error))? {
+            ledger.make().map_err(|error| ledger.explain(&error))?;
+        }
+        let stored = ledger.examine().map_err(|error| ledger.explain(&error))?;
+        let settings = wanted::reconcile(path, stored, wanted)?;
+        let restored = stored::search(&ledger.connection).map_err(|error| ledger.explain(&error))?;
+        ledger.next_lease = restored.next_lease;
+        ledger.begin_writing(settings).map_err(|error| ledger.explain(&error))?;
+        Ok((ledger, settings, restored))
+    }
+
+    /// Takes the file for this process. Nothing is written to it, not even when it is closed again.
+    fn hold(path: &str, flags: OpenFlags) -> Result<Self> {
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| failure(path, &error))?;
+        let ledger = Self { path: path.to_owned(), connection, next_lease: 1 };
+        ledger.lock().map_err(|error| ledger.explain(&error))?;
+        Ok(ledger)
+    }
+
+    fn lock(&self) -> rusqlite::Result<()> {
+        let db = &self.connection;
+        // Who holds it holds it for long: a manage that waits hears no signal meanwhile.
+        db.busy_timeout(Duration::from_millis(LEDGER_BUSY_MAX_MS))?;
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // Set before anything is read: then no other process gets in for as long as this one lives.
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        db.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
+    }
+
+    /// True if nothing was ever written to it.
+    ///
+    /// # Errors
+    /// If it is something else than a ledger.
+    fn is_new(&self) -> rusqlite::Result<bool> {
+        let db = &self.connection;
+        let id: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let format: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+        match (id, format, objects) {
+            (0, 0, 0) => Ok(true),
+            (APPLICATION_ID, FORMAT, _) => Ok(false),
+            (APPLICATION_ID, other, _) => Err(refusal(format!("its format is {other}, this manage has {FORMAT}"))),
+            _ => Err(refusal(NO_LEDGER.to_owned())),
+        }
+    }
+
+    /// Makes the tables.
+    fn make(&mut self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
+        self.enter_modes()?;
+        let make = self.connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+        make.pragma_update(None, "application_id", APPLICATION_ID)?;
+        make.pragma_update(None, "user_version", FORMAT)?;
+        make.execute_batch(rows::TABLES)?;
+        make.commit()
+    }
+
+    fn enter_modes(&self) -> rusqlite::Result<()> {
+        let db = &self.connection;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "foreign_keys", true)?;
+        // SQLite would do it by itself, and say nothing of a sync that fails: see `checkpoint`.
+        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        Ok(())
+    }
+
+    /// Looks for damage in all that a restart reads; gives the search, if there is one already.
+    fn examine(&self) -> rusqlite::Result<Option<Settings>> {
+        examine::log(&self.log())?;
+        examine::tables(&self.connection, &rows::SMALL)?;
+        stored::settings(&self.connection)
+    }
+
+    /// The path of the write-ahead log.
+    fn log(&self) -> String {
+        format!("{}-wal", self.path)
+    }
+
+    /// From here on it is written to.
+    fn begin_writing(&mut self, settings: Settings) -> rusqlite::Result<()> {
+        self.enter_modes()?;
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        let change = self.connection.transaction()?;
+        put(&change, "setting", &[&"method", &settings.method.name()])?;
+        put(&change, "setting", &[&"first", &settings.first])?;
+        if let Some(last) = settings.last {
+            put(&change, "setting", &[&"last", &last])?;
+        }
+        change.commit()
+    }
+
+    /// Writes what a turn of the loop has brought, in one transaction.
+    ///
+    /// # Errors
+    /// I/O. Nothing of the turn may then be told to anybody, and this ledger can't be used further: what the system has
+    /// failed to write it may have dropped, and would call written at the next try.
+    pub fn commit<'r>(&mut self, records: impl Iterator<Item = &'r Record>) -> Result<Written> {
+        let mut next_lease = self.next_lease;
+        let write = || {
+            let turn = self.connection.transaction()?;
+            for record in records {
+                apply(&turn, record)?;
+                if let Record::Leased(leased) = record {
+                    next_lease = next_lease.max(leased.lease + 1);
+                }
+            }
+            if next_lease > self.next_lease {
+                put(&turn, "setting", &[&"next_lease", &next_lease])?;
+            }
+            turn.commit()
+        };
+        match write() {
+            Ok(()) => self.next_lease = next_lease,
+            Err(error) if is_full(&error) => return Ok(Written::NoRoom(self.explain(&error))),
+            Err(error) => return Err(self.explain(&error)),
+        }
+        self.checkpoint()?;
+        Ok(Written::Done)
+    }
+
+    /// Copies the write-ahead log into the file once it is long. Where there is no room for that it gets longer.
+    fn checkpoint(&self) -> Result<()> {
+        let log = fs::metadata(self.log());
+        if log.map_or(0, |log| log.len()) < WAL_MAX_BYTES {
+            return Ok(());
+        }
+        match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            Err(error) if !is_full(&error) => Err(self.explain(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the computes of `host` have done. It reads all accepted ranges.
+    ///
+    /// # Errors
+    /// I/O, also if a row is damaged.
+    pub fn deeds_of(&self, host: &str) -> Result<Deeds> {
+        stored::deeds(&self.connection, host).map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &rusqlite::Error) -> Error {
+        if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
+            let holder = lock_holder(Path::new(&self.path)).map_or(String::new(), |pid| format!(" (pid {pid})"));
+            return Error::new(Status::Io, subject(&self.path), format!("another manage holds it{holder}"));
+        }
+        failure(&self.path, error)
+    }
+}
+
+/// True if there is no room on the disk.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+fn subject(path: &str) -> String {
+    format!("ledger {path}")
+}
+
+fn failure(path: &str, error: &rusqlite::Error) -> Error {
+    let cause = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => NO_LEDGER.to_owned(),
+        Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged: {error}"),
+        Some(ErrorCode::DiskFull) => "there is no room left on its disk".to_owned(),
+        _ => error.to_string(),
+    };
+    Error::new(Status::Io, subject(path), cause)
+}
+
+/// Why a file isn't taken, in words of its own.
+fn refusal(why: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(why))
+}
+
+/// The process that holds SQLite's lock on the file at `path`: SQLite locks byte ranges from 2^30 on (its file format's
+/// "lock-byte page"), and fcntl(2) tells who has one.
+fn lock_holder(path: &Path) -> Option<i32> {
+    let file = File::open(path).ok()?;
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0x4000_0000,
+        l_len: 512,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).ok()?;
+    (lock.l_pid > 0).then_some(lock.l_pid)
+}

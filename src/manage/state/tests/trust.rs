@@ -1,0 +1,95 @@
+//! Computes that hide what they have found, and a ledger that has no room.
+
+use super::world::{POLICY, World, truth};
+use super::*;
+use crate::common::message::{Alive, Distrusted, Found, Numbers, Request, Stage};
+
+#[test]
+fn a_hidden_hit_is_found_by_the_second_compute() {
+    let policy = Policy { recheck_percent: 100.0, ..POLICY };
+    let mut world = World::new(50_000, policy);
+    world.compute(1, "liar");
+    while world.state.coverage.done() < 50_000 {
+        let range = world.range(1).unwrap();
+        world.say(1, Found { perfect: Numbers::default(), ..truth(&range, range.last) });
+        world.say(1, Request {});
+    }
+    assert_eq!(world.state.status().perfect, Numbers::default());
+    world.handle(Event::Gone(1));
+    world.compute(2, "b");
+    world.compute(3, "c");
+    for _ in 0..1_000 {
+        for peer in [2, 3] {
+            match world.state.roster.get(Instance(peer)).unwrap().lease {
+                Some(_) => world.finish(peer),
+                None => world.say(peer, Request {}),
+            }
+        }
+    }
+    assert!(world.state.is_complete());
+    assert_eq!(world.state.status().perfect, Numbers(vec![6, 28, 496, 8128]));
+    assert_eq!(world.state.distrusted(), [Distrusted { host: "liar".to_owned(), taken_back: 50_000 }]);
+}
+
+#[test]
+fn a_liar_gets_nothing_more_and_nothing_of_it_is_taken() {
+    let policy = Policy { recheck_percent: 100.0, ..POLICY };
+    let mut world = World::new(200_000, policy);
+    world.compute(1, "liar");
+    world.compute(2, "liar");
+    let hidden = world.range(1).unwrap();
+    world.say(1, Found { perfect: Numbers::default(), ..truth(&hidden, hidden.last) });
+    world.compute(3, "honest");
+    assert_eq!(world.range(3).unwrap().first, hidden.first, "the check of the hidden hit");
+    world.finish(3);
+    // Another compute of that host was at work when the lie came out.
+    let late = world.range(2).unwrap();
+    world.say(2, truth(&late, late.last));
+    world.say(2, Alive { lease: Some(late.lease), tested: Some(1) });
+    world.say(2, Request {});
+    assert_eq!(world.refusals(2), [Code::Distrusted, Code::NotLeased]);
+    assert_eq!((world.stage(2), world.state.status().tested), (Stage::Struck, 0));
+    world.finish(3);
+    assert!(world.state.status().tested > 0, "others go on");
+}
+
+#[test]
+fn what_a_liar_has_confirmed_is_checked_again() {
+    let policy = Policy { recheck_percent: 100.0, ..POLICY };
+    let mut world = World::new(200_000, policy);
+    world.compute(1, "honest");
+    world.finish(1);
+    let tested = world.state.status().tested;
+    world.compute(2, "liar");
+    world.finish(2);
+    assert_eq!(world.state.status().unchecked, 0);
+    world.state.denounce("liar");
+    world.settle();
+    assert_eq!((world.state.status().tested, world.state.status().unchecked), (tested, tested));
+}
+
+#[test]
+fn nothing_is_handed_out_while_the_ledger_has_no_room() {
+    let mut world = World::new(200_000, POLICY);
+    world.handle(Event::Stalled(Some("no room".to_owned())));
+    world.compute(1, "a");
+    assert_eq!(world.range(1), None);
+    assert_eq!(world.state.status().trouble.as_deref(), Some("no room"));
+    world.handle(Event::Stalled(None));
+    assert!(world.range(1).is_some());
+    assert_eq!(world.state.status().trouble, None);
+}
+
+#[test]
+fn a_report_says_what_is_in_the_ledger() {
+    let mut world = World::new(200_000, POLICY);
+    world.compute(1, "a");
+    let range = world.range(1).unwrap();
+    world.state.handle(Event::Said(1, truth(&range, range.last).into()), world.now);
+    while world.state.has_proofs() {
+        world.state.prove(1_000_000, world.now);
+    }
+    assert_eq!(world.state.status().tested, 0, "it is not written yet");
+    world.settle();
+    assert_eq!(world.state.status().tested, range.last - range.first + 1);
+}
