@@ -97,8 +97,14 @@ impl Signals {
             .map_err(|errno| Error::new(Status::Failed, "signals", errno))
     }
 
+    /// What has come. Each signal waits once at most; one that comes again meanwhile is for the next turn, so that a
+    /// storm of them holds nobody up.
+    pub fn pending(&mut self) -> Vec<Received> {
+        (0..=Ending::ALL.len()).map_while(|_| self.receive()).collect()
+    }
+
     /// The next signal, if one is there.
-    pub fn receive(&mut self) -> Option<Received> {
+    fn receive(&mut self) -> Option<Received> {
         let info = self.0.read_signal().ok()??;
         let signal = i32::try_from(info.ssi_signo).ok()?;
         let ending = Ending::ALL.into_iter().find(|ending| ending.signal() as i32 == signal);

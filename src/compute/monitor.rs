@@ -123,7 +123,7 @@ fn watch(setup: &Setup, parent: Pid, lifeline: &UnixStream) -> Status {
             debug!(log, "the compute is gone: leaving");
             return Status::Done;
         }
-        while let Some(received) = signals.receive() {
+        for received in signals.pending() {
             if let Received::Ending(ending, _) = received {
                 // A signal to the monitor is meant for the compute: there is one path for all endings.
                 debug!(log, "SIG{ending}: passing it on");

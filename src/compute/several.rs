@@ -42,7 +42,7 @@ pub fn run(options: &Options, log: &Logger, mut signals: Signals) -> Result<()> 
         if slot.is_some_and(|slot| set.ready(slot).readable) && at_end(&input) {
             several.end(Ending::Term, now);
         }
-        while let Some(received) = signals.receive() {
+        for received in signals.pending() {
             if let Received::Ending(ending, _) = received {
                 several.end(ending, now);
             }

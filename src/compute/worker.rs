@@ -90,7 +90,7 @@ impl Worker {
     fn turn(&mut self) -> Result<()> {
         let seen = self.look()?;
         let now = clock::now();
-        while let Some(received) = self.signals.receive() {
+        for received in self.signals.pending() {
             self.take_signal(received, now)?;
         }
         if seen.stdin && self.stdin_ended() {

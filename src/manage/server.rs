@@ -152,7 +152,7 @@ impl Server {
     }
 
     fn take_signals(&mut self, turns: &mut Turns, now: Millis) {
-        while let Some(received) = self.signals.receive() {
+        for received in self.signals.pending() {
             match received {
                 Received::Child => self.tend_brood(now),
                 Received::Ending(ending, _) => match turns.endings.take(now) {

@@ -198,7 +198,7 @@ fn open(to: std::net::SocketAddr, signals: &mut Signals) -> std::result::Result<
 
 /// True if a signal that ends programs has come.
 pub fn told_to_end(signals: &mut Signals) -> bool {
-    std::iter::from_fn(|| signals.receive()).any(|received| matches!(received, Received::Ending(..)))
+    signals.pending().into_iter().any(|received| matches!(received, Received::Ending(..)))
 }
 
 fn unreachable(address: &str, cause: &str) -> Error {

@@ -9,7 +9,7 @@ pub mod json;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -94,8 +94,16 @@ fn print(options: &Options, report: &Report) -> Result<bool> {
 
 /// Waits; false if this process was told to end meanwhile.
 fn pause(time: Duration, signals: &mut Signals) -> Result<bool> {
-    let mut set = Set::new();
-    set.add(signals.as_fd(), Interest::Read);
-    set.wait(time).map_err(|error| Error::new(Status::Failed, "poll", error))?;
-    Ok(!told_to_end(signals))
+    let deadline = Instant::now() + time;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut set = Set::new();
+        set.add(signals.as_fd(), Interest::Read);
+        set.wait(left).map_err(|error| Error::new(Status::Failed, "poll", error))?;
+        let ended = told_to_end(signals);
+        // A signal that ends nothing, or none at all after a stop, wakes it early.
+        if ended || left.is_zero() {
+            return Ok(!ended);
+        }
+    }
 }
