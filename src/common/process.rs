@@ -53,15 +53,24 @@ fn threads() -> usize {
 
 /// Closes what a child has inherited: a copy of a socket kept open would hide its owner's death from the other side.
 fn close_all_but(keep: &[BorrowedFd<'_>]) {
-    let Ok(listing) = std::fs::read_dir("/proc/self/fd") else { return };
-    let open: Vec<RawFd> =
-        listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter(|fd| *fd > 2).collect();
-    for fd in open {
-        if !keep.iter().any(|kept| kept.as_raw_fd() == fd) {
+    let close = |fd: RawFd| {
+        if fd > 2 && !keep.iter().any(|kept| kept.as_raw_fd() == fd) {
             // SAFETY: the child never touches the parent's owners of these descriptors again: it leaves by `_exit`.
             unsafe { libc::close(fd) };
         }
-    }
+    };
+    let open = descriptors().or_else(|| {
+        // They have run out, and none is left to list them with: of so many, one at least is closed.
+        (0..=3 + keep.len()).filter_map(|fd| fd.try_into().ok()).for_each(close);
+        descriptors()
+    });
+    open.into_iter().flatten().for_each(close);
+}
+
+/// The numbers of this process's descriptors, as /proc tells.
+fn descriptors() -> Option<Vec<RawFd>> {
+    let listing = std::fs::read_dir("/proc/self/fd").ok()?;
+    Some(listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
 }
 
 /// Undoes a parent's `trap '' CHLD`, which exec(2) keeps: the system would then reap children itself, and nobody would
