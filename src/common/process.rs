@@ -1,7 +1,7 @@
 //! Processes: fork, wait, kill, priority. The one home of `unsafe` beside the kernels.
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -100,10 +100,58 @@ pub fn signal_self(ending: Ending) -> Result<()> {
     kill_pid(getpid(), ending.signal()).map_err(|errno| Error::new(Status::Failed, "kill", errno))
 }
 
-/// Sends `ending` to the parent, if that is still the process `parent`; false if it isn't. getppid(2) changes at
-/// once when the parent dies, so a process that has got its number since is never signalled.
-pub fn signal_parent(parent: Pid, ending: Ending) -> bool {
-    getppid() == parent && kill_pid(parent, ending.signal()).is_ok()
+/// The process that has forked this one, whoever has its number by now.
+#[derive(Debug)]
+pub struct Parent {
+    pid: Pid,
+    /// A pidfd, where the system has them.
+    itself: Option<OwnedFd>,
+}
+
+impl Parent {
+    /// The parent of this process, which had the pid `pid` when it forked.
+    #[must_use]
+    pub fn new(pid: Pid) -> Self {
+        Self { pid, itself: pidfd(pid) }
+    }
+
+    /// Sends it `ending`; false if it is gone. getppid(2) changes at once when a parent dies, so a process that has
+    /// got its number before the call is never signalled; and none that gets it after the call, thanks to the pidfd.
+    pub fn signal(&self, ending: Ending) -> bool {
+        if getppid() != self.pid {
+            return false;
+        }
+        match &self.itself {
+            Some(pidfd) => signal_by_pidfd(pidfd, ending),
+            None => kill_pid(self.pid, ending.signal()).is_ok(),
+        }
+    }
+}
+
+/// What names the process `pid` even when its number is another's.
+#[cfg(target_os = "linux")]
+fn pidfd(pid: Pid) -> Option<OwnedFd> {
+    // SAFETY: pidfd_open(2) takes two numbers and touches no memory.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    RawFd::try_from(fd).ok().filter(|fd| *fd >= 0).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[cfg(target_os = "linux")]
+fn signal_by_pidfd(pidfd: &OwnedFd, ending: Ending) -> bool {
+    let (fd, signal, info) = (pidfd.as_raw_fd(), ending.signal() as i32, std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: pidfd_send_signal(2) allows its third argument, what it would tell of the signal, to be null.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, info, 0) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pidfd(_: Pid) -> Option<OwnedFd> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn signal_by_pidfd(_: &OwnedFd, _: Ending) -> bool {
+    false
 }
 
 /// Sends `ending` to `child`, which must not have been reaped yet.

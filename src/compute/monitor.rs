@@ -16,7 +16,7 @@ use crate::common::limits::{CHILD_EXIT_LOOK_MS, CHILD_EXIT_MAX_MS, RESTART_PAUSE
 use crate::common::log::{self, Screen};
 use crate::common::message::{Alive, Hello, Message};
 use crate::common::poll::{Interest, Ready, Set};
-use crate::common::process::{self, Pid};
+use crate::common::process::{self, Ended, Parent, Pid};
 use crate::common::signal::{Received, Signals};
 
 use super::wire::{News, Wire};
@@ -126,12 +126,13 @@ fn watch(setup: &Setup, parent: Pid, lifeline: &UnixStream) -> Status {
         for received in signals.pending() {
             if let Received::Ending(ending, _) = received {
                 // A signal to the monitor is meant for the compute: there is one path for all endings.
+    let parent = Parent::new(parent);
                 debug!(log, "SIG{ending}: passing it on");
-                process::signal_parent(parent, ending);
+                parent.signal(ending);
             }
         }
         for news in wire.turn(ready, clock::now()) {
-            heed(&log, &mut wire, parent, news);
+            heed(&log, &mut wire, &parent, news);
         }
         wire.flush();
     }
@@ -148,11 +149,11 @@ fn wait(lifeline: &UnixStream, signals: &Signals, wire: &Wire) -> (bool, Ready) 
     (waited.is_err() || set.ready(line).readable, ready)
 }
 
-fn heed(log: &Logger, wire: &mut Wire, parent: Pid, news: News) {
+fn heed(log: &Logger, wire: &mut Wire, parent: &Parent, news: News) {
     match news {
         News::Said(Message::Signal(signal)) => {
             info!(log, "manage says SIG{}: sending it to the compute", signal.name);
-            if !process::signal_parent(parent, signal.name) {
+            if !parent.signal(signal.name) {
                 debug!(log, "the compute is gone already");
             }
         }
