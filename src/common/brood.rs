@@ -10,6 +10,7 @@ use super::exit::Status;
 use super::limits::RESTART_PAUSE_MS;
 use super::process::{self, Pid};
 use super::signal::Ending;
+use super::trouble::Trouble;
 
 /// What happened to a child, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub enum News {
     Died(u32, String),
     /// A child couldn't be started, why; it is tried again in a while.
     NotStarted(String),
+    /// The same trouble as before, which the log knows: what happened.
+    Again(String),
+    /// All children have run for a while, after trouble that came again so often.
+    Steady(u64),
 }
 
 /// One place in the brood.
@@ -35,6 +40,9 @@ enum Place {
 pub struct Brood {
     program: Command,
     places: Vec<Place>,
+    /// None is started before: the last one couldn't be.
+    start_from: Millis,
+    trouble: Trouble,
     ending: bool,
 }
 
@@ -44,21 +52,55 @@ impl Brood {
     pub fn new(mut program: Command, count: usize) -> Self {
         program.stdin(Stdio::piped());
         let places = (0..count).map(|_| Place::Vacant { retry: Millis(0) }).collect();
-        Self { program, places, ending: false }
+        Self { program, places, start_from: Millis(0), trouble: Trouble::default(), ending: false }
     }
 
     /// Reaps the dead and starts the missing. Call it at every SIGCHLD and now and then.
     pub fn tend(&mut self, now: Millis) -> Vec<News> {
-        let mut news = Vec::new();
-        for place in &mut self.places {
-            look_at(place, now, self.ending, &mut news);
-            if let Place::Vacant { retry } = place
-                && *retry <= now
-            {
-                *place = start(&mut self.program, now, &mut news);
+        let mut news: Vec<News> = self.places.iter_mut().filter_map(|place| look_at(place, now, self.ending)).collect();
+        self.reap_adopted();
+        if self.start_from <= now {
+            self.fill(now, &mut news);
+        }
+        let mut news: Vec<News> = news.into_iter().map(|news| self.known(news, now)).collect();
+        news.extend(self.trouble.over(now).map(News::Steady));
+        news
+    }
+
+    /// Starts a child for each vacant place that has waited long enough, until one can't be started: where there is no
+    /// room for one, there is none for a thousand.
+    fn fill(&mut self, now: Millis, news: &mut Vec<News>) {
+        let due = |place: &&mut Place| matches!(place, Place::Vacant { retry } if *retry <= now);
+        for place in self.places.iter_mut().filter(due) {
+            match self.program.spawn() {
+                Ok(child) => {
+                    news.push(News::Started(child.id()));
+                    *place = Place::Taken(child, now);
+                }
+                Err(error) => {
+                    let name = self.program.get_program().to_string_lossy();
+                    news.push(News::NotStarted(format!("{name}: {error}")));
+                    self.start_from = now.after(RESTART_PAUSE_MS);
+                    return;
+                }
             }
         }
-        news
+    }
+
+    /// The first process of a container becomes the parent of all who lose theirs, and must take their ends.
+    fn reap_adopted(&self) {
+        let own: Vec<Pid> = self.children().collect();
+        process::reap_all_but(&own);
+    }
+
+    /// What happened, or that it happened again.
+    fn known(&mut self, news: News, now: Millis) -> News {
+        let what = match &news {
+            News::Died(pid, how) => format!("pid {pid} died ({how})"),
+            News::NotStarted(why) => why.clone(),
+            _ => return news,
+        };
+        if self.trouble.strikes(now) { news } else { News::Again(what) }
     }
 
     /// Nobody is started any more.
@@ -101,31 +143,16 @@ impl Brood {
 }
 
 /// Takes the end of the child in `place`, if it has ended.
-fn look_at(place: &mut Place, now: Millis, ending: bool, news: &mut Vec<News>) {
-    let Place::Taken(child, started) = place else { return };
-    let Ok(Some(status)) = child.try_wait() else { return };
+fn look_at(place: &mut Place, now: Millis, ending: bool) -> Option<News> {
+    let Place::Taken(child, started) = place else { return None };
+    let status = child.try_wait().ok()??;
     let pid = child.id();
     let final_statuses = [Status::Done, Status::Usage, Status::Protocol, Status::Refused].map(|s| Some(s as i32));
     if ending || final_statuses.contains(&status.code()) {
-        news.push(News::Left(pid, status.code()));
         *place = Place::Closed;
+        Some(News::Left(pid, status.code()))
     } else {
-        news.push(News::Died(pid, status.to_string()));
         *place = Place::Vacant { retry: started.after(RESTART_PAUSE_MS).max(now) };
-    }
-}
-
-/// Starts a child for a vacant place.
-fn start(program: &mut Command, now: Millis, news: &mut Vec<News>) -> Place {
-    match program.spawn() {
-        Ok(child) => {
-            news.push(News::Started(child.id()));
-            Place::Taken(child, now)
-        }
-        Err(error) => {
-            let name = program.get_program().to_string_lossy();
-            news.push(News::NotStarted(format!("{name}: {error}")));
-            Place::Vacant { retry: now.after(RESTART_PAUSE_MS) }
-        }
+        Some(News::Died(pid, status.to_string()))
     }
 }

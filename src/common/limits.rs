@@ -124,6 +124,10 @@ pub const CHILD_EXIT_MAX_MS: u64 = 1_000;
 pub const CHILD_EXIT_LOOK_MS: u64 = 5;
 /// A child that dies is started again, but not more often than this.
 pub const RESTART_PAUSE_MS: u64 = 1_000;
+/// A monitor that dies is replaced within a second, so it needs a shorter pause: this one is from start to start.
+pub const MONITOR_PAUSE_MS: u64 = 500;
+/// What was tried again and has not failed for so long works again: five times `RESTART_PAUSE_MS`.
+pub const STEADY_MS: u64 = 5_000;
 /// Most processes that `--computes` and `--count` start.
 pub const CHILDREN_MAX: usize = 1_024;
 /// How long report waits for an answer of manage.

@@ -20,6 +20,8 @@ pub mod signal;
 
 pub mod process;
 
+pub mod trouble;
+
 pub mod brood;
 
 pub mod xml;

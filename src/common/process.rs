@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, kill as kill_pid, signal as signal_action};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, getpid, getppid};
 
 use super::error::{Error, Result};
@@ -87,6 +87,14 @@ pub fn reap(child: Pid) -> Option<Ended> {
         Ok(WaitStatus::Signaled(_, signal, _)) => Some(Ended::Signalled(signal as i32)),
         Err(Errno::ECHILD) => Some(Ended::Exited(Status::Failed as i32)),
         _ => None,
+    }
+}
+
+/// Takes the ends of all children but `own`, which their owners look after.
+pub fn reap_all_but(own: &[Pid]) {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Some(pid) = waitid(Id::All, look).ok().and_then(|status| status.pid()).filter(|pid| !own.contains(pid)) {
+        let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
     }
 }
 

@@ -74,7 +74,7 @@ fn run(options: &Options, log: &Logger) -> Result<()> {
     };
     let now = clock::now();
     let setup = Setup { address: address.clone(), hello: hello(Role::Control), level: options.level() };
-    let monitor = Monitor::start(setup, now)?;
+    let monitor = Monitor::new(setup);
     let wire = Wire::new(address, hello(Role::Compute), fastrand::u64(..), now);
     Worker::new(log.clone(), signals, wire, monitor, kernel, options.until_eof).run()
 }

@@ -12,12 +12,13 @@ use slog::{Logger, debug, info, warn};
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::{CHILD_EXIT_LOOK_MS, CHILD_EXIT_MAX_MS, RESTART_PAUSE_MS};
+use crate::common::limits::{CHILD_EXIT_LOOK_MS, CHILD_EXIT_MAX_MS, HEARTBEAT_MS, MONITOR_PAUSE_MS};
 use crate::common::log::{self, Screen};
 use crate::common::message::{Alive, Hello, Message};
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process::{self, Ended, Parent, Pid};
 use crate::common::signal::{Received, Signals};
+use crate::common::trouble::Trouble;
 
 use super::wire::{News, Wire};
 
@@ -36,17 +37,16 @@ pub struct Setup {
 pub struct Monitor {
     setup: Setup,
     child: Option<(Pid, UnixStream)>,
-    started: Millis,
+    /// None is forked before.
+    fork_from: Millis,
+    trouble: Trouble,
 }
 
 impl Monitor {
-    /// Forks the first monitor.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn start(setup: Setup, now: Millis) -> Result<Self> {
-        let child = Some(spawn(&setup)?);
-        Ok(Self { setup, child, started: now })
+    /// No monitor yet: `tend` forks it.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, child: None, fork_from: Millis(0), trouble: Trouble::default() }
     }
 
     /// The life-line: it hangs up when the monitor dies.
@@ -61,20 +61,38 @@ impl Monitor {
         self.child.as_ref().is_some_and(|(child, _)| child.as_raw() == pid)
     }
 
-    /// Reaps a dead monitor and forks another. Call it when the life-line hangs up, at SIGCHLD, and now and then.
-    pub fn tend(&mut self, log: &Logger, now: Millis) {
-        if let Some((pid, _)) = &self.child
-            && let Some(ended) = process::reap(*pid)
-        {
-            warn!(log, "monitor pid {pid} died ({ended:?}): starting another");
-            self.child = None;
+    /// Reaps a dead monitor and forks another. Call it when the life-line hangs up, at SIGCHLD, and when it says.
+    pub fn tend(&mut self, log: &Logger, now: Millis) -> Millis {
+        if let Some((pid, ended)) = self.reap() {
+            self.complain(log, now, &format!("monitor pid {pid} died ({ended:?}): starting another"));
         }
-        if self.child.is_none() && now.since(self.started) >= RESTART_PAUSE_MS / 2 {
-            self.started = now;
+        if self.child.is_none() && self.fork_from <= now {
+            self.fork_from = now.after(MONITOR_PAUSE_MS);
             match spawn(&self.setup) {
                 Ok(child) => self.child = Some(child),
-                Err(error) => warn!(log, "monitor: {error}"),
+                Err(error) => self.complain(log, now, &format!("monitor: {error}: trying again")),
             }
+        }
+        if let Some(more) = self.trouble.over(now) {
+            info!(log, "a monitor runs again, after {more} more failures");
+        }
+        if self.child.is_some() { now.after(HEARTBEAT_MS) } else { self.fork_from }
+    }
+
+    /// Takes the end of a dead monitor.
+    pub fn reap(&mut self) -> Option<(Pid, Ended)> {
+        let pid = self.child.as_ref()?.0;
+        let ended = process::reap(pid)?;
+        self.child = None;
+        Some((pid, ended))
+    }
+
+    /// One line when trouble begins, not one for each time that it comes again.
+    fn complain(&mut self, log: &Logger, now: Millis, what: &str) {
+        if self.trouble.strikes(now) {
+            warn!(log, "{what}");
+        } else {
+            debug!(log, "{what}");
         }
     }
 
@@ -108,6 +126,7 @@ fn spawn(setup: &Setup) -> Result<(Pid, UnixStream)> {
 
 /// The life of a monitor.
 fn watch(setup: &Setup, parent: Pid, lifeline: &UnixStream) -> Status {
+    let parent = Parent::new(parent);
     let log = log::open("compute-monitor", setup.level, Screen::default());
     let mut signals = match Signals::open() {
         Ok(signals) => signals,
@@ -126,7 +145,6 @@ fn watch(setup: &Setup, parent: Pid, lifeline: &UnixStream) -> Status {
         for received in signals.pending() {
             if let Received::Ending(ending, _) = received {
                 // A signal to the monitor is meant for the compute: there is one path for all endings.
-    let parent = Parent::new(parent);
                 debug!(log, "SIG{ending}: passing it on");
                 parent.signal(ending);
             }

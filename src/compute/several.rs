@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::process::Command;
 
-use slog::{Logger, info, warn};
+use slog::{Logger, debug, info, warn};
 
 use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
@@ -83,7 +83,9 @@ impl Several<'_> {
                     self.outcome = Err(Error::new(status, format!("compute pid {pid}"), "failed, see above"));
                 }
                 News::Died(pid, how) => warn!(self.log, "compute pid {pid} died ({how}): starting another"),
-                News::NotStarted(why) => warn!(self.log, "can't start a compute: {why}"),
+                News::NotStarted(why) => warn!(self.log, "can't start a compute: {why}: trying again"),
+                News::Again(what) => debug!(self.log, "compute: again: {what}"),
+                News::Steady(more) => info!(self.log, "computes run again, after {more} more failures"),
             }
         }
     }

@@ -10,7 +10,7 @@ use slog::{Logger, debug, info, trace, warn};
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::{HAND_IN_MAX_MS, HEARTBEAT_MS};
+use crate::common::limits::HAND_IN_MAX_MS;
 use crate::common::message::Message;
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process;
@@ -97,9 +97,10 @@ impl Worker {
             debug!(self.log, "standard input has ended");
             self.begin_ending(now);
         }
-        if (seen.monitor || self.tend_at <= now) && self.leave_by.is_none() {
-            self.tend_at = now.after(HEARTBEAT_MS);
-            self.monitor.tend(&self.log, now);
+        if self.leave_by.is_some() {
+            self.monitor.reap();
+        } else if seen.monitor || self.tend_at <= now {
+            self.tend_at = self.monitor.tend(&self.log, now);
         }
         for news in self.wire.turn(seen.wire, now) {
             self.take_news(news);

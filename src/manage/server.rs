@@ -178,7 +178,9 @@ impl Server {
                 News::Started(pid) => debug!(self.log, "started compute, pid {pid}"),
                 News::Left(pid, _) => debug!(self.log, "compute pid {pid} has left"),
                 News::Died(pid, how) => warn!(self.log, "compute pid {pid} died ({how}): starting another"),
-                News::NotStarted(why) => warn!(self.log, "can't start a compute: {why}"),
+                News::NotStarted(why) => warn!(self.log, "can't start a compute: {why}: trying again"),
+                News::Again(what) => debug!(self.log, "compute: again: {what}"),
+                News::Steady(more) => info!(self.log, "computes run again, after {more} more failures"),
             }
         }
     }
