@@ -3,6 +3,12 @@
 //! Each has a short form, which the test command runs, and a long one, `make torture`, whose figures stand in
 //! `doc/reliability.md`. What is drawn by chance comes from the seed that is printed.
 
+mod pids;
+mod pipes;
+mod process;
+mod resources;
+mod storm;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +18,12 @@ const LONG: &str = "ALIQUOT_TORTURE";
 
 /// How many cases a test runs: `short` in the test command, `long` in `make torture`.
 pub fn cases(short: usize, long: usize) -> usize {
-    if std::env::var_os(LONG).is_some() { long } else { short }
+    if is_long() { long } else { short }
+}
+
+/// True if the long form runs.
+pub fn is_long() -> bool {
+    std::env::var_os(LONG).is_some()
 }
 
 /// Notes that a fault was tried so often and its promise was kept each time: a row of the table. `seen` says what else

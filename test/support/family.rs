@@ -20,6 +20,8 @@ pub struct Member {
     pub group: Pid,
     /// Its nice value.
     pub nice: i32,
+    /// The processor time that it has used, in hundredths of a second.
+    pub ticks: i32,
 }
 
 impl Member {
@@ -37,6 +39,7 @@ impl Member {
             parent: Pid::from_raw(number(1)?),
             group: Pid::from_raw(number(2)?),
             nice: number(16)?,
+            ticks: number(11)? + number(12)?,
         })
     }
 

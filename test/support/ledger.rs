@@ -4,9 +4,13 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use aliquot::divisors::ClosedForm;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 use tempfile::TempDir;
+
+/// The perfect numbers that a test can come to.
+const PERFECT: [u64; 5] = [6, 28, 496, 8_128, 33_550_336];
 
 /// An independent copy of a ledger: looking at it disturbs nobody.
 pub struct Ledger {
@@ -77,6 +81,16 @@ impl Ledger {
         tested
     }
 
+    /// How many candidates are tested, after checking that each is counted once, that no hit is missing, and that the
+    /// sums are those of the closed form.
+    pub fn verify(&self) -> u64 {
+        let done = self.done();
+        let is_done = |n: &u64| done.iter().any(|(first, last)| (first..=last).contains(&n));
+        assert_eq!(self.perfect(), PERFECT.into_iter().filter(is_done).collect::<Vec<_>>());
+        assert_eq!(self.sum(), done.iter().map(|(first, last)| sum_of(*first, *last)).sum::<u128>());
+        self.tested()
+    }
+
     /// Every row of every table of `tables`, or of all tables if none is named.
     pub fn dump(&self, tables: &[&str]) -> String {
         let all =
@@ -96,6 +110,13 @@ impl Ledger {
         let rows = statement.query_map([], |row| Ok(take(row))).expect("a query runs");
         rows.map(|row| row.expect("a row can be read")).collect()
     }
+}
+
+/// Σ s(n) from `first` to `last`.
+fn sum_of(first: u64, last: u64) -> u128 {
+    let mut sum = ClosedForm::new(first, last);
+    sum.step(u64::MAX);
+    sum.result().expect("it is done")
 }
 
 fn get<T: FromSql>(row: &Row<'_>, index: usize) -> T {

@@ -5,22 +5,26 @@
 //! what each of them was called with and has said. Nothing here sleeps until something is probably ready: it waits for
 //! what shows it, and [`PATIENCE`] only keeps a broken program from hanging the suite.
 
+mod cgroup;
 mod fake;
 mod family;
 mod ledger;
 mod output;
 mod peer;
 mod process;
+mod relay;
 mod scene;
 
 use std::time::{Duration, Instant};
 
+pub use cgroup::Cgroup;
 pub use fake::{FakeCompute, FakeManage};
 pub use family::Member;
 pub use ledger::Ledger;
 pub use peer::Peer;
 pub use process::{Process, SIGKILL};
-pub use scene::{Manage, Scene, number};
+pub use relay::Relay;
+pub use scene::{Manage, Scene, executable, number};
 
 /// How long a test waits for what must happen. Far longer than it ever takes: it bounds a failure, it measures nothing.
 pub const PATIENCE: Duration = Duration::from_secs(60);

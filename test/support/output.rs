@@ -11,6 +11,7 @@ use super::PATIENCE;
 struct Captured {
     text: String,
     ended: bool,
+    closed: bool,
 }
 
 /// One stream of a process, read by a thread of its own so that the process never waits for the test.
@@ -27,11 +28,20 @@ impl Output {
             while let Ok(count @ 1..) = stream.read(&mut chunk) {
                 theirs.captured().text.push_str(&String::from_utf8_lossy(&chunk[..count]));
                 theirs.0.1.notify_all();
+                if theirs.captured().closed {
+                    break;
+                }
             }
+            drop(stream);
             theirs.captured().ended = true;
             theirs.0.1.notify_all();
         });
         output
+    }
+
+    /// Reads what comes next, and then no more: from then on nobody listens.
+    pub fn close(&self) {
+        self.captured().closed = true;
     }
 
     /// What has come so far.

@@ -1,6 +1,7 @@
 //! A directory and the programs that run in it.
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,13 @@ pub struct Manage {
     process: Rc<Process>,
     /// Where.
     pub address: SocketAddr,
+}
+
+impl Manage {
+    /// Its process, to be kept beside it.
+    pub fn process(&self) -> Rc<Process> {
+        Rc::clone(&self.process)
+    }
 }
 
 impl Deref for Manage {
@@ -55,10 +63,27 @@ impl Scene {
 
     /// Starts one of the programs through another command, such as `taskset -c 0`.
     pub fn start_through(&self, wrapper: &str, program: &str, arguments: &str) -> Rc<Process> {
-        let mut words = wrapper.split_whitespace();
+        self.start_by(wrapper.split_whitespace(), program, arguments)
+    }
+
+    /// Starts one of the programs through another command, given word by word.
+    pub fn start_by<S: AsRef<OsStr>>(
+        &self,
+        words: impl IntoIterator<Item = S>,
+        program: &str,
+        arguments: &str,
+    ) -> Rc<Process> {
+        let mut words = words.into_iter();
         let mut command = Command::new(words.next().expect("a wrapper has a name"));
         command.args(words).arg(executable(program));
         self.run(command, arguments)
+    }
+
+    /// Starts another program in the directory.
+    pub fn start_command(&self, words: &[&str]) -> Rc<Process> {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        self.run(command, "")
     }
 
     fn run(&self, mut command: Command, arguments: &str) -> Rc<Process> {
@@ -82,6 +107,21 @@ impl Scene {
     /// Starts manage at `listen`, and waits until it listens.
     pub fn manage_at(&self, listen: &str, arguments: &str) -> Manage {
         let process = self.start("manage", &format!("--listen {listen} {arguments}"));
+        Self::listening(process)
+    }
+
+    /// Starts manage through another command, and waits until it listens.
+    pub fn manage_by<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>, arguments: &str) -> Manage {
+        Self::listening(self.start_by(words, "manage", &format!("--listen 127.0.0.1:0 {arguments}")))
+    }
+
+    /// Starts the manage at `path`, a copy in the directory, and waits until it listens.
+    pub fn manage_of(&self, path: &str, arguments: &str) -> Manage {
+        let listen = "--listen 127.0.0.1:0";
+        Self::listening(self.run(Command::new(self.path(path)), &format!("{listen} {arguments}")))
+    }
+
+    fn listening(process: Rc<Process>) -> Manage {
         let line = process.log.line("listening on ");
         let address = line.rsplit(' ').next().and_then(|address| address.parse().ok());
         Manage { process, address: address.expect("an address") }
@@ -146,7 +186,8 @@ pub fn number(value: &Value) -> u64 {
     text.or(value.as_u64()).unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-fn executable(program: &str) -> &'static Path {
+/// The path of one of the programs.
+pub fn executable(program: &str) -> &'static Path {
     Path::new(match program {
         "manage" => env!("CARGO_BIN_EXE_manage"),
         "compute" => env!("CARGO_BIN_EXE_compute"),
