@@ -85,6 +85,10 @@ impl Conn {
                 Ok(0) => return Err(Broken::Closed),
                 Ok(count) => {
                     self.input.extend_from_slice(&chunk[..count]);
+                    if count < chunk.len() {
+                        // That was all there is; if the end follows, poll(2) says so.
+                        return Ok(());
+                    }
                     budget = budget.saturating_sub(count);
                 }
                 Err(error) if is_pause(&error) => return Ok(()),
