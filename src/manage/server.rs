@@ -139,16 +139,17 @@ impl Server {
         if turns.accept_from <= now {
             set.add(self.listener.as_fd(), Interest::Read);
         }
-        let slots: Vec<_> =
-            turns.links.iter().map(|(peer, link)| (*peer, set.add(link.conn.as_fd(), link.interest()))).collect();
-        let busy = self.state.has_proofs() || turns.links.values().any(Connection::is_unheard);
+        let slots: Vec<_> = turns
+            .links
+            .iter()
+            .map(|(peer, link)| (*peer, link.is_unheard(), set.add(link.conn.as_fd(), link.interest())))
+            .collect();
+        let busy = self.state.has_proofs() || slots.iter().any(|(_, unheard, _)| *unheard);
         let deadline = if busy { now } else { turns.next_tick.min(self.progress.due()) };
         set.wait(now.until(deadline)).map_err(|error| Failure::new(Status::Failed, "poll", error))?;
-        Ok(slots
-            .into_iter()
-            .map(|(peer, slot)| (peer, set.ready(slot)))
-            .filter(|(peer, r)| r.readable || r.writable || turns.links[peer].is_unheard())
-            .collect())
+        let looked_at = slots.into_iter().map(|(peer, unheard, slot)| (peer, unheard, set.ready(slot)));
+        let ready = looked_at.filter(|(_, unheard, ready)| ready.readable || ready.writable || *unheard);
+        Ok(ready.map(|(peer, _, ready)| (peer, ready)).collect())
     }
 
     fn take_signals(&mut self, turns: &mut Turns, now: Millis) {
