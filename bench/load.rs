@@ -1,6 +1,6 @@
 //! How manage bears many computes, and a ledger of ten million ranges: what bench/under-load runs.
 //!
-//! `cargo bench --bench load -- computes COUNT SECONDS` starts manage, with a ledger in a file, and COUNT computes in
+//! `cargo bench --bench load -- computes COUNT SECONDS [FIRST]` starts manage, with a ledger in a file, and COUNT computes in
 //! this one process: each has a data and a control connection, says `alive` on both every HEARTBEAT_MS, and every 15 s
 //! hands in a result and asks for the next range. Nothing is computed but the sums, by their closed form. What happens
 //! from the second round on, for SECONDS, is measured. `-- ledger COUNT FILE` writes a ledger of COUNT accepted ranges, unless
@@ -17,9 +17,9 @@ mod load {
 use std::path::Path;
 use std::process::ExitCode;
 
-/// All instants of the crowd come from it.
-const SEED: u64 = 4711;
-const USAGE: &str = "load computes COUNT SECONDS, or load ledger COUNT FILE; see bench/load.rs";
+/// No perfect number is near: the next is 8589869056.
+const FIRST: &str = "1000000000";
+const USAGE: &str = "load computes COUNT SECONDS [FIRST], or load ledger COUNT FILE; see bench/load.rs";
 
 fn main() -> ExitCode {
     // Cargo tells a benchmark that it is one.
@@ -28,8 +28,9 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         // Nothing to do is what `cargo bench` asks for.
         [] => Ok(format!("usage: {USAGE}")),
-        ["computes", count, seconds] => numbers(count, seconds).and_then(|(n, s)| load::crowd::measure(n, s, SEED)),
-        ["ledger", count, file] => numbers(count, "0").and_then(|(n, _)| load::ledger::measure(n, Path::new(file))),
+        ["computes", count, seconds] => crowd(count, seconds, FIRST),
+        ["computes", count, seconds, first] => crowd(count, seconds, first),
+        ["ledger", count, file] => number(count).and_then(|count| load::ledger::measure(count, Path::new(file))),
         _ => Err(format!("usage: {USAGE}")),
     };
     match done {
@@ -42,7 +43,10 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn numbers(one: &str, other: &str) -> Result<(u64, u64), String> {
-    let number = |text: &str| text.parse().map_err(|_| format!("{text} is not a number"));
-    Ok((number(one)?, number(other)?))
+fn crowd(count: &str, seconds: &str, first: &str) -> Result<String, String> {
+    load::crowd::measure(number(count)?, number(seconds)?, number(first)?)
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text} is not a number"))
 }

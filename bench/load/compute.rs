@@ -8,6 +8,10 @@ use aliquot::common::net::Stream;
 use aliquot::common::poll::Ready;
 use aliquot::divisors::ClosedForm;
 
+/// What a range takes a compute, and so how often it asks.
+pub const ROUND: Duration = Duration::from_secs(15);
+/// Candidates of a range: so few that the numbers stay about as large, however long a run.
+pub const LENGTH: u64 = 1_000;
 /// Computes on one host.
 const HOST_COMPUTES: u64 = 64;
 
@@ -38,7 +42,8 @@ pub struct Compute {
     /// Those whose `hello` isn't answered yet.
     unmet: Vec<End>,
     speed: Speed,
-    range: Option<Range>,
+    /// What it works on, and since when.
+    range: Option<(Range, Instant)>,
     /// Since when the answers to these are waited for.
     result: Option<Instant>,
     request: Option<Instant>,
@@ -85,18 +90,23 @@ impl Compute {
         conn.send(message.into().line().as_bytes()).and_then(|()| conn.flush()).map_err(|broken| broken.to_string())
     }
 
-    /// Says that it lives, and of its range that nothing is tested yet.
+    /// Says that it lives and how far it is.
     pub fn say_alive(&mut self, end: End) -> Result<(), String> {
-        let lease = self.range.as_ref().filter(|_| end == End::Data).map(|range| range.lease);
-        self.say(end, Alive { lease, tested: lease.map(|_| 0) })
+        let work = self.range.as_ref().filter(|_| end == End::Data);
+        let tested = |since: &Instant| since.elapsed().as_nanos() * u128::from(LENGTH) / ROUND.as_nanos();
+        let alive = Alive {
+            lease: work.map(|(range, _)| range.lease),
+            tested: work.map(|(_, since)| u64::try_from(tested(since)).unwrap_or(LENGTH).min(LENGTH)),
+        };
+        self.say(end, alive)
     }
 
     /// Hands in the result of its range, if it has one, and asks for the next, as a compute does: in one breath.
-    pub fn ask(&mut self, took: Duration) -> Result<(), String> {
+    pub fn ask(&mut self) -> Result<(), String> {
         if self.request.is_some() || !self.unmet.is_empty() {
             return Err("a round later, manage hasn't answered".to_owned());
         }
-        let result = self.range.take().map(|range| result(&range, took));
+        let result = self.range.take().map(|(range, _)| result(&range));
         let handed_in = result.is_some();
         let mut lines = result.map_or_else(String::new, |found| Message::from(found).line());
         lines.push_str(&Message::from(Request {}).line());
@@ -137,7 +147,7 @@ impl Compute {
             }
             Message::Range(range) => {
                 waits.ranges.extend(self.request.take().map(|since| now - since));
-                self.range = Some(range);
+                self.range = Some((range, now));
                 Ok(())
             }
             other => Err(format!("manage says {other:?}")),
@@ -161,7 +171,7 @@ fn hello(nth: u64, end: End) -> Hello {
 }
 
 /// What a compute would have found.
-fn result(range: &Range, took: Duration) -> Found {
+fn result(range: &Range) -> Found {
     let mut form = ClosedForm::new(range.first, range.last);
     form.step(u64::MAX);
     Found {
@@ -170,7 +180,7 @@ fn result(range: &Range, took: Duration) -> Found {
         last: range.last,
         tested: range.last - range.first + 1,
         sum: form.result().unwrap_or_default(),
-        nanoseconds: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+        nanoseconds: u64::try_from(ROUND.as_nanos()).unwrap_or(u64::MAX),
         perfect: Numbers::default(),
     }
 }

@@ -12,19 +12,16 @@ use aliquot::common::limits::HEARTBEAT_MS;
 use aliquot::common::message::Speed;
 use aliquot::common::poll::{Ready, Set};
 use aliquot::common::process::raise_descriptor_limit;
+use aliquot::divisors::{Method, operations};
 
-use super::compute::{Compute, End, Waits};
+use super::compute::{Compute, End, LENGTH, ROUND, Waits};
 use super::master::{Cores, Master};
 
-/// What a range takes its compute, and so how often each asks.
-const ROUND: Duration = Duration::from_secs(15);
 const HEARTBEAT: Duration = Duration::from_millis(HEARTBEAT_MS);
 /// Computes that connect in a second.
 const JOINING: u64 = 2_000;
-/// No perfect number is near: the next is 8589869056. What is proved there takes manage about as long for years.
-const FIRST: &str = "1000000000";
-/// A thousand candidates from there on in 15 s: however long a run, its numbers stay about as large.
-const SPEED: Speed = Speed { operations: 2_200_000, nanoseconds: 1_000_000_000 };
+/// All instants come from it.
+const SEED: u64 = 4711;
 /// Deeds between two looks at the connections.
 const DEEDS_MAX: usize = 16;
 /// From the last connection to the first request.
@@ -39,16 +36,16 @@ enum Deed {
     Ask,
 }
 
-/// Starts manage and as many computes, and measures for so many seconds; a line of JSON.
-pub fn measure(count: u64, seconds: u64, seed: u64) -> Result<String, String> {
+/// Starts manage on a search from `first` on and as many computes, and measures for so many seconds; a line of JSON.
+pub fn measure(count: u64, seconds: u64, first: u64) -> Result<String, String> {
     raise_descriptor_limit();
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let ledger = folder.path().join("search.db");
-    let options = ["--first".as_ref(), FIRST.as_ref(), "--ledger".as_ref(), ledger.as_os_str()];
+    let (ledger, from) = (folder.path().join("search.db"), first.to_string());
+    let options = ["--first".as_ref(), from.as_ref(), "--ledger".as_ref(), ledger.as_os_str()];
     let cores = Cores::allowed();
     cores.stay_on_last()?;
     let master = Master::start(&cores, folder.path(), &options)?;
-    let mut crowd = Crowd::new(count, &master.address, seed);
+    let mut crowd = Crowd::new(count, &master.address, first);
     let alone = master.memory()?;
     crowd.run_until(crowd.joined + ROUND)?;
     let (begin, before) = (crowd.now(), master.used()?);
@@ -70,6 +67,8 @@ pub fn measure(count: u64, seconds: u64, seed: u64) -> Result<String, String> {
 /// All computes.
 struct Crowd {
     address: String,
+    /// Of each: a range takes it a round.
+    speed: Speed,
     begin: Instant,
     /// When the last has connected.
     joined: Duration,
@@ -83,11 +82,12 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn new(count: u64, address: &str, seed: u64) -> Self {
-        let mut random = fastrand::Rng::with_seed(seed);
+    fn new(count: u64, address: &str, first: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(SEED);
         let joined = Duration::from_secs_f64(count as f64 / JOINING as f64) + SETTLING;
         let mut places: Vec<u64> = (0..count).collect();
         random.shuffle(&mut places);
+        let nanoseconds = u64::try_from(ROUND.as_nanos()).unwrap_or(u64::MAX);
         let mut queue = BinaryHeap::new();
         for (compute, place) in places.into_iter().enumerate() {
             let join = Duration::from_secs_f64(compute as f64 / JOINING as f64);
@@ -99,6 +99,7 @@ impl Crowd {
         }
         Self {
             address: address.to_owned(),
+            speed: Speed { operations: operations(Method::Trial, first, first + LENGTH - 1) as u64, nanoseconds },
             begin: Instant::now(),
             joined,
             computes: (0..count).map(|_| None).collect(),
@@ -146,7 +147,7 @@ impl Crowd {
 
     fn perform(&mut self, nth: usize, deed: Deed) -> Result<(), String> {
         if deed == Deed::Join {
-            self.computes[nth] = Some(Compute::connect(nth as u64, &self.address, SPEED)?);
+            self.computes[nth] = Some(Compute::connect(nth as u64, &self.address, self.speed.clone())?);
             self.watched.extend(End::BOTH.map(|end| (nth, end)));
         }
         let Some(compute) = &mut self.computes[nth] else { return Ok(()) };
@@ -158,7 +159,7 @@ impl Crowd {
                 compute.say_alive(end)?;
             }
             Deed::Ask => {
-                compute.ask(ROUND)?;
+                compute.ask()?;
                 self.watched.insert((nth, End::Data));
             }
         }
