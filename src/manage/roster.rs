@@ -56,6 +56,24 @@ impl Compute {
     }
 }
 
+/// The connected computes as one.
+#[derive(Clone, Copy, Debug)]
+pub struct Fleet {
+    /// Operations a second of those that have said how fast they are.
+    timed: f64,
+    /// How many are still in their timing loop.
+    untimed: usize,
+}
+
+impl Fleet {
+    /// The operations a second of all that work, and soon will: one that is still in its timing loop is taken for as
+    /// fast as one of `pace`.
+    #[must_use]
+    pub fn operations_per_s(self, pace: Pace) -> f64 {
+        self.timed + self.untimed as f64 * pace.operations_per_s()
+    }
+}
+
 /// All computes, and the strikes of all hosts.
 #[derive(Debug, Default)]
 pub struct Roster {
@@ -103,12 +121,17 @@ impl Roster {
         }
     }
 
-    /// The operations a second of all computes that work, and soon will: one that is still in its timing loop is
-    /// taken for as fast as one of `pace`.
+    /// How fast the connected computes are together.
     #[must_use]
-    pub fn total_pace(&self, pace: Pace) -> f64 {
-        let connected = self.computes.values().filter(|compute| compute.data.is_some());
-        connected.map(|compute| compute.pace.unwrap_or(pace).operations_per_s()).sum()
+    pub fn fleet(&self) -> Fleet {
+        let mut fleet = Fleet { timed: 0.0, untimed: 0 };
+        for compute in self.computes.values().filter(|compute| compute.data.is_some()) {
+            match compute.pace {
+                Some(pace) => fleet.timed += pace.operations_per_s(),
+                None => fleet.untimed += 1,
+            }
+        }
+        fleet
     }
 
     /// One more wrong result from `host`; gives how many that makes.

@@ -11,7 +11,7 @@ use crate::common::limits::{LAPSED_MAX, RESTART_GRACE_MS, STARVED_MS};
 use crate::common::message::{Alive, Code, Instance, Range, Recall, Refused};
 use crate::divisors::{Method, operations};
 use crate::manage::coverage::{Held, Span};
-use crate::manage::roster::Compute;
+use crate::manage::roster::{Compute, Fleet};
 use crate::manage::sizing::Pace;
 
 /// A range that somebody works on.
@@ -124,23 +124,32 @@ impl State {
         {
             return;
         }
-        for instance in self.waiting.clone() {
-            self.serve(instance);
+        let able: Vec<Instance> = self.able().collect();
+        if able.is_empty() {
+            return;
+        }
+        // Once for all: it walks all computes.
+        let fleet = self.roster.fleet();
+        for instance in able {
+            self.serve(instance, fleet);
         }
     }
 
-    /// Gives a range to a compute that waits for one, if there is any for it.
-    fn serve(&mut self, instance: Instance) {
+    /// Those who wait for a range and may work: no result of theirs is being proved, and their host isn't struck.
+    fn able(&self) -> impl Iterator<Item = Instance> {
+        let may_work = |compute: &Compute| !compute.proving && !self.roster.is_struck(&compute.host);
+        self.waiting.iter().copied().filter(move |instance| self.roster.get(*instance).is_some_and(may_work))
+    }
+
+    /// Gives a range to a compute that waits for one and may work, one of `fleet`, if there is any for it.
+    fn serve(&mut self, instance: Instance, fleet: Fleet) {
         let Some(compute) = self.roster.get(instance) else { return };
         let (Some(peer), Some(pace)) = (compute.data, compute.pace) else { return };
-        if compute.proving || self.roster.is_struck(&compute.host) {
-            return;
-        }
         let holder = Holder { instance, host: compute.host.clone(), pid: compute.pid };
         let (span, recheck) = if let Some(span) = self.rechecks.choose(&holder, &self.roster) {
             (span, true)
         } else if let Some(free) = self.coverage.next_free() {
-            (self.plan().range(free, pace, self.roster.total_pace(pace), self.coverage.free_spans()), false)
+            (self.plan().range(free, pace, fleet.operations_per_s(pace), self.coverage.free_spans()), false)
         } else {
             return;
         };
@@ -164,10 +173,7 @@ impl State {
         if self.is_ending() || self.coverage.leased() == 0 || self.coverage.next_free().is_some() {
             return 0;
         }
-        let may_work = |instance: &&Instance| {
-            self.roster.get(**instance).is_some_and(|c| !c.proving && !self.roster.is_struck(&c.host))
-        };
-        self.waiting.iter().filter(may_work).count()
+        self.able().count()
     }
 
     /// Notes whether a compute waits in vain, and since when.
