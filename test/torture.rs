@@ -8,6 +8,8 @@ mod pipes;
 mod process;
 mod resources;
 mod storm;
+mod kill;
+mod victim;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -24,6 +26,20 @@ pub fn cases(short: usize, long: usize) -> usize {
 /// True if the long form runs.
 pub fn is_long() -> bool {
     std::env::var_os(LONG).is_some()
+}
+
+/// Hits the n-th system call of a program with a fault: a `sample` of the first `among`, or, in the long form, each in
+/// turn until `hit` finds that the program comes to its end before.
+pub fn each_call<T>(
+    random: &mut fastrand::Rng,
+    sample: usize,
+    among: usize,
+    mut hit: impl FnMut(usize) -> Option<T>,
+) -> Vec<T> {
+    if cases(0, 1) == 1 {
+        return (1..).map_while(hit).collect();
+    }
+    (0..sample).filter_map(|_| hit(random.usize(1..=among))).collect()
 }
 
 /// Notes that a fault was tried so often and its promise was kept each time: a row of the table. `seen` says what else

@@ -38,11 +38,15 @@ impl FakeCompute {
 
     /// Connects with this greeting: the same instance as before is the same compute come back.
     pub fn connect_as(address: SocketAddr, hello: Hello, pace: u64) -> Self {
-        let mut peer = Peer::connect(address);
-        peer.tell(hello.clone());
-        let Message::Welcome(Welcome { method, .. }) = peer.hear() else { panic!("no welcome") };
-        peer.tell(Speed { operations: pace, nanoseconds: 1_000_000_000 });
-        Self { peer, hello, method, pace }
+        Self::greet(Peer::connect(address), hello, pace).expect("a welcome")
+    }
+
+    /// Says who it is over a connection; `None` if that breaks.
+    pub fn greet(mut peer: Peer, hello: Hello, pace: u64) -> Option<Self> {
+        peer.try_tell(hello.clone())?;
+        let Message::Welcome(Welcome { method, .. }) = peer.try_hear()? else { panic!("no welcome") };
+        peer.try_tell(Speed { operations: pace, nanoseconds: 1_000_000_000 })?;
+        Some(Self { peer, hello, method, pace })
     }
 
     /// Opens a control connection beside the data connection.

@@ -6,6 +6,7 @@
 //! what shows it, and [`PATIENCE`] only keeps a broken program from hanging the suite.
 
 mod cgroup;
+mod crowd;
 mod fake;
 mod family;
 mod ledger;
@@ -18,6 +19,7 @@ mod scene;
 use std::time::{Duration, Instant};
 
 pub use cgroup::Cgroup;
+pub use crowd::{Crowd, Heard};
 pub use fake::{FakeCompute, FakeManage};
 pub use family::Member;
 pub use ledger::Ledger;

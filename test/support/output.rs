@@ -59,6 +59,15 @@ impl Output {
         self.lines(part, 1).remove(0)
     }
 
+    /// The first whole line with `part` in it; `None` if everything has come and there is none.
+    pub fn line_or_end(&self, part: &str) -> Option<String> {
+        self.wait(&format!("line with {part:?}"), |captured| {
+            let whole = captured.text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            let found = whole.lines().find(|line| line.contains(part)).map(str::to_owned);
+            (found.is_some() || captured.ended).then_some(found)
+        })
+    }
+
     /// The whole lines with `part` in them, as soon as there are `count`.
     pub fn lines(&self, part: &str, count: usize) -> Vec<String> {
         self.wait(&format!("{count} lines with {part:?}"), |captured| {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use aliquot::common::message::{Code, Message};
 
@@ -33,6 +34,12 @@ impl Peer {
         Self { reader: BufReader::new(stream) }
     }
 
+    /// As it was, but who says nothing for `patience` is given up.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        self.reader.get_ref().set_read_timeout(Some(patience)).expect("a timeout can be set");
+        self
+    }
+
     /// Sends these bytes.
     pub fn send(&mut self, bytes: &[u8]) {
         self.reader.get_mut().write_all(bytes).expect("the other side takes bytes");
@@ -62,6 +69,20 @@ impl Peer {
     pub fn hear(&mut self) -> Message {
         let line = self.line().expect("the other side says something more");
         Message::read(line.as_bytes()).unwrap_or_else(|malformed| panic!("{line}: {}", malformed.text))
+    }
+
+    /// Sends a message; `None` if the connection is broken.
+    pub fn try_tell(&mut self, message: impl Into<Message>) -> Option<()> {
+        self.reader.get_mut().write_all(message.into().line().as_bytes()).ok()
+    }
+
+    /// The next message; `None` if the connection has ended, or has broken.
+    pub fn try_hear(&mut self) -> Option<Message> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).ok()?;
+        // A line that the other side has died over has no LF.
+        let whole = line.strip_suffix('\n')?;
+        Some(Message::read(whole.as_bytes()).unwrap_or_else(|malformed| panic!("{whole}: {}", malformed.text)))
     }
 
     /// The error that the other side ends the connection with: its code and text.

@@ -122,9 +122,18 @@ impl Scene {
     }
 
     fn listening(process: Rc<Process>) -> Manage {
-        let line = process.log.line("listening on ");
-        let address = line.rsplit(' ').next().and_then(|address| address.parse().ok());
-        Manage { process, address: address.expect("an address") }
+        let address = address(&process.log.line("listening on "));
+        Manage { process, address }
+    }
+
+    /// Starts manage at `listen` through another command, and waits until it listens; `Err` if it ends before.
+    pub fn manage_through(&self, wrapper: &str, listen: &str, arguments: &str) -> Result<Manage, Rc<Process>> {
+        let arguments = format!("--listen {listen} {arguments}");
+        let process = self.start_through(wrapper, "manage", &arguments);
+        match process.log.line_or_end("listening on ") {
+            Some(line) => Ok(Manage { address: address(&line), process }),
+            None => Err(process),
+        }
     }
 
     /// Starts a compute of `manage`; it isn't connected yet when this returns.
@@ -145,8 +154,13 @@ impl Scene {
     pub fn report(&self, manage: &Manage) -> Value {
         let report = self.start("report", &format!("{} --json", manage.address));
         assert_eq!(report.wait(), 0);
-        self.started.borrow_mut().retain(|other| !Rc::ptr_eq(other, &report));
+        self.forget(&report);
         serde_json::from_str(&report.stdout.all()).expect("report --json prints JSON")
+    }
+
+    /// Keeps no more of a process that has ended, where there are many.
+    pub fn forget(&self, ended: &Rc<Process>) {
+        self.started.borrow_mut().retain(|other| !Rc::ptr_eq(other, ended));
     }
 
     /// The computes of [`Self::report`].
@@ -173,6 +187,11 @@ impl Drop for Scene {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The address that a line of manage's log ends with.
+fn address(line: &str) -> SocketAddr {
+    line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an address")
 }
 
 /// True if a compute in a report has tested something of its range.
