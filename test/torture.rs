@@ -9,6 +9,7 @@ mod process;
 mod resources;
 mod storm;
 mod kill;
+mod power;
 mod victim;
 
 use std::fs::OpenOptions;

@@ -12,9 +12,11 @@ mod family;
 mod ledger;
 mod output;
 mod peer;
+mod platter;
 mod process;
 mod relay;
 mod scene;
+pub mod trace;
 
 use std::time::{Duration, Instant};
 
@@ -24,9 +26,12 @@ pub use fake::{FakeCompute, FakeManage};
 pub use family::Member;
 pub use ledger::Ledger;
 pub use peer::Peer;
+pub use platter::{Loss, Platter};
 pub use process::{Process, SIGKILL};
 pub use relay::Relay;
 pub use scene::{Manage, Scene, executable, number};
+pub use scene::{Manage, Scene, number};
+pub use trace::Step;
 
 /// How long a test waits for what must happen. Far longer than it ever takes: it bounds a failure, it measures nothing.
 pub const PATIENCE: Duration = Duration::from_secs(60);
