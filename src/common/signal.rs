@@ -90,8 +90,12 @@ impl Signals {
         let heeded = |ending: &Ending| *ending != Ending::Hup || !is_ignored(Signal::SIGHUP);
         Ending::ALL.into_iter().filter(heeded).for_each(|ending| set.add(ending.signal()));
         set.add(Signal::SIGCHLD);
+        // A file that may not grow is an error of write(2), which says more than a death.
+        let mut blocked = set;
+        blocked.add(Signal::SIGXFSZ);
         // The mask is set, not added to: a parent may have left any behind.
-        set.thread_set_mask()
+        blocked
+            .thread_set_mask()
             .and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK))
             .map(Self)
             .map_err(|errno| Error::new(Status::Failed, "signals", errno))
