@@ -8,6 +8,7 @@ mod pipes;
 mod process;
 mod resources;
 mod storm;
+mod damage;
 mod disk;
 mod kill;
 mod power;
