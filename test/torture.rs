@@ -13,6 +13,8 @@ mod disk;
 mod kill;
 mod power;
 mod victim;
+mod network;
+mod together;
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -26,6 +26,8 @@ pub struct Manage {
     process: Rc<Process>,
     /// Where.
     pub address: SocketAddr,
+    /// What it was started through; its reports are asked for through the same.
+    through: String,
 }
 
 impl Manage {
@@ -61,7 +63,7 @@ impl Scene {
         self.run(Command::new(executable(program)), arguments)
     }
 
-    /// Starts one of the programs through another command, such as `taskset -c 0`.
+    /// Starts one of the programs through another command, such as `taskset -c 0`, if any.
     pub fn start_through(&self, wrapper: &str, program: &str, arguments: &str) -> Rc<Process> {
         self.start_by(wrapper.split_whitespace(), program, arguments)
     }
@@ -75,6 +77,9 @@ impl Scene {
     ) -> Rc<Process> {
         let mut words = words.into_iter();
         let mut command = Command::new(words.next().expect("a wrapper has a name"));
+        let mut words = wrapper.split_whitespace();
+        let Some(name) = words.next() else { return self.start(program, arguments) };
+        let mut command = Command::new(name);
         command.args(words).arg(executable(program));
         self.run(command, arguments)
     }
@@ -134,6 +139,15 @@ impl Scene {
             Some(line) => Ok(Manage { address: address(&line), process }),
             None => Err(process),
         }
+        self.manage_through("", listen, arguments)
+    }
+
+    /// Starts manage at `listen` through another command, and waits until it listens.
+    pub fn manage_through(&self, wrapper: &str, listen: &str, arguments: &str) -> Manage {
+        let process = self.start_through(wrapper, "manage", &format!("--listen {listen} {arguments}"));
+        let line = process.log.line("listening on ");
+        let address = line.rsplit(' ').next().and_then(|address| address.parse().ok());
+        Manage { process, address: address.expect("an address"), through: wrapper.to_owned() }
     }
 
     /// Starts a compute of `manage`; it isn't connected yet when this returns.
@@ -152,7 +166,7 @@ impl Scene {
 
     /// What `report --json` says.
     pub fn report(&self, manage: &Manage) -> Value {
-        let report = self.start("report", &format!("{} --json", manage.address));
+        let report = self.start_through(&manage.through, "report", &format!("{} --json", manage.address));
         assert_eq!(report.wait(), 0);
         self.forget(&report);
         serde_json::from_str(&report.stdout.all()).expect("report --json prints JSON")
