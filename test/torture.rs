@@ -13,6 +13,7 @@ mod disk;
 mod kill;
 mod power;
 mod victim;
+mod clock;
 mod network;
 mod together;
 

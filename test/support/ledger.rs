@@ -48,6 +48,16 @@ impl Ledger {
         self.rows("SELECT first, last FROM lease ORDER BY first", |row| (get(row, 0), get(row, 1)))
     }
 
+    /// How many leases were ever given.
+    pub fn leases_given(&self) -> u64 {
+        self.rows("SELECT value FROM setting WHERE name = 'next_lease'", |row| get::<u64>(row, 0))[0] - 1
+    }
+
+    /// When each range was accepted, in seconds since 1970 by the clock of manage.
+    pub fn finished(&self) -> Vec<i64> {
+        self.rows("SELECT finished FROM range ORDER BY first", |row| get(row, 0))
+    }
+
     /// The perfect numbers.
     pub fn perfect(&self) -> Vec<u64> {
         self.rows("SELECT n FROM perfect ORDER BY n", |row| get(row, 0))
