@@ -3,19 +3,19 @@
 //! Each has a short form, which the test command runs, and a long one, `make torture`, whose figures stand in
 //! `doc/reliability.md`. What is drawn by chance comes from the seed that is printed.
 
-mod pids;
-mod pipes;
-mod process;
-mod resources;
-mod storm;
+mod clock;
 mod damage;
 mod disk;
 mod kill;
-mod power;
-mod victim;
-mod clock;
 mod network;
+mod pids;
+mod pipes;
+mod power;
+mod process;
+mod resources;
+mod storm;
 mod together;
+mod victim;
 
 use std::fs::OpenOptions;
 use std::io::Write;

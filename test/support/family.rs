@@ -21,7 +21,6 @@ pub struct Member {
     /// Its nice value.
     pub nice: i32,
     /// The processor time that it has used, in hundredths of a second.
-    /// The time that it has used of processors, in clock ticks.
     pub ticks: i32,
 }
 

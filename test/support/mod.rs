@@ -34,7 +34,6 @@ pub use platter::{Loss, Platter};
 pub use process::{Process, SIGKILL};
 pub use relay::Relay;
 pub use scene::{Manage, Scene, executable, number};
-pub use scene::{Manage, Scene, number};
 pub use trace::Step;
 
 /// How long a test waits for what must happen. Far longer than it ever takes: it bounds a failure, it measures nothing.

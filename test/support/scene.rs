@@ -31,6 +31,14 @@ pub struct Manage {
 }
 
 impl Manage {
+    /// Waits until `process` listens; `Err` if it ends before.
+    fn of(process: Rc<Process>, through: &str) -> Result<Self, Rc<Process>> {
+        match process.log.line_or_end("listening on ") {
+            Some(line) => Ok(Self { address: address(&line), process, through: through.to_owned() }),
+            None => Err(process),
+        }
+    }
+
     /// Its process, to be kept beside it.
     pub fn process(&self) -> Rc<Process> {
         Rc::clone(&self.process)
@@ -76,8 +84,6 @@ impl Scene {
         arguments: &str,
     ) -> Rc<Process> {
         let mut words = words.into_iter();
-        let mut command = Command::new(words.next().expect("a wrapper has a name"));
-        let mut words = wrapper.split_whitespace();
         let Some(name) = words.next() else { return self.start(program, arguments) };
         let mut command = Command::new(name);
         command.args(words).arg(executable(program));
@@ -111,43 +117,30 @@ impl Scene {
 
     /// Starts manage at `listen`, and waits until it listens.
     pub fn manage_at(&self, listen: &str, arguments: &str) -> Manage {
-        let process = self.start("manage", &format!("--listen {listen} {arguments}"));
-        Self::listening(process)
-    }
-
-    /// Starts manage through another command, and waits until it listens.
-    pub fn manage_by<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>, arguments: &str) -> Manage {
-        Self::listening(self.start_by(words, "manage", &format!("--listen 127.0.0.1:0 {arguments}")))
-    }
-
-    /// Starts the manage at `path`, a copy in the directory, and waits until it listens.
-    pub fn manage_of(&self, path: &str, arguments: &str) -> Manage {
-        let listen = "--listen 127.0.0.1:0";
-        Self::listening(self.run(Command::new(self.path(path)), &format!("{listen} {arguments}")))
-    }
-
-    fn listening(process: Rc<Process>) -> Manage {
-        let address = address(&process.log.line("listening on "));
-        Manage { process, address }
-    }
-
-    /// Starts manage at `listen` through another command, and waits until it listens; `Err` if it ends before.
-    pub fn manage_through(&self, wrapper: &str, listen: &str, arguments: &str) -> Result<Manage, Rc<Process>> {
-        let arguments = format!("--listen {listen} {arguments}");
-        let process = self.start_through(wrapper, "manage", &arguments);
-        match process.log.line_or_end("listening on ") {
-            Some(line) => Ok(Manage { address: address(&line), process }),
-            None => Err(process),
-        }
         self.manage_through("", listen, arguments)
     }
 
     /// Starts manage at `listen` through another command, and waits until it listens.
     pub fn manage_through(&self, wrapper: &str, listen: &str, arguments: &str) -> Manage {
+        self.try_manage(wrapper, listen, arguments).unwrap_or_else(|ended| panic!("{}", ended.evidence()))
+    }
+
+    /// As `manage_through`; `Err` if it ends before it listens.
+    pub fn try_manage(&self, wrapper: &str, listen: &str, arguments: &str) -> Result<Manage, Rc<Process>> {
         let process = self.start_through(wrapper, "manage", &format!("--listen {listen} {arguments}"));
-        let line = process.log.line("listening on ");
-        let address = line.rsplit(' ').next().and_then(|address| address.parse().ok());
-        Manage { process, address: address.expect("an address"), through: wrapper.to_owned() }
+        Manage::of(process, wrapper)
+    }
+
+    /// Starts manage through another command, given word by word, and waits until it listens.
+    pub fn manage_by<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>, arguments: &str) -> Manage {
+        let process = self.start_by(words, "manage", &format!("--listen 127.0.0.1:0 {arguments}"));
+        Manage::of(process, "").unwrap_or_else(|ended| panic!("{}", ended.evidence()))
+    }
+
+    /// Starts the manage at `path`, a copy in the directory, and waits until it listens.
+    pub fn manage_of(&self, path: &str, arguments: &str) -> Manage {
+        let process = self.run(Command::new(self.path(path)), &format!("--listen 127.0.0.1:0 {arguments}"));
+        Manage::of(process, "").unwrap_or_else(|ended| panic!("{}", ended.evidence()))
     }
 
     /// Starts a compute of `manage`; it isn't connected yet when this returns.

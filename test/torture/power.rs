@@ -20,7 +20,6 @@ fn record(last: u64) -> Vec<Step> {
     let (scene, crowd) = (Scene::new(), Crowd::new(3, PACE));
     let tap = format!("strace -o trace {}", trace::OPTIONS);
     let manage = scene.manage_through(&tap, "127.0.0.1:0", &format!("--last {last} --seconds 0.1"));
-    let manage = manage.unwrap_or_else(|process| panic!("{}", process.evidence()));
     crowd.go_to(manage.address);
     assert_eq!(manage.wait_gone(), 0);
     let ledger = scene.ledger();

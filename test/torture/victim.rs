@@ -71,7 +71,7 @@ impl Victim {
     /// Starts manage through another command, and waits until it listens or is gone.
     pub fn start_through(&mut self, wrapper: &str) -> Result<Rc<Process>, Rc<Process>> {
         let begin = Instant::now();
-        let manage = self.scene.manage_through(wrapper, &self.listen(), &self.arguments())?;
+        let manage = self.scene.try_manage(wrapper, &self.listen(), &self.arguments())?;
         self.slowest = self.slowest.max(begin.elapsed());
         self.address = Some(manage.address);
         self.crowd.go_to(manage.address);
