@@ -3,6 +3,7 @@
 
 mod support;
 
+mod check;
 mod compute;
 mod divisors;
 mod endings;

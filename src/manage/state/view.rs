@@ -74,7 +74,8 @@ impl State {
             leased: self.coverage.leased(),
             unchecked: self.rechecks.count(),
             perfect: Numbers(self.perfect.iter().copied().collect()),
-            complete: self.coverage.is_complete() && self.rechecks.is_empty(),
+            // What a liar has done is still to be taken back.
+            complete: self.coverage.is_complete() && self.rechecks.is_empty() && self.disowning().is_none(),
         }
     }
 

@@ -93,3 +93,40 @@ fn a_report_says_what_is_in_the_ledger() {
     world.settle();
     assert_eq!(world.state.status().tested, range.last - range.first + 1);
 }
+
+/// `--recheck` says how likely a hidden hit is to be found: over many secret keys, within four standard deviations.
+#[test]
+fn a_liar_is_caught_at_the_stated_rate() {
+    const SEARCHES: u64 = 1_000;
+    for percent in [5.0, 20.0, 50.0] {
+        let caught =
+            (0..SEARCHES).filter(|key| is_caught(Policy { recheck_percent: percent, recheck_key: *key, ..POLICY }));
+        let (caught, share) = (caught.count() as f64, percent / 100.0);
+        let expected = SEARCHES as f64 * share;
+        let deviation = (expected * (1.0 - share)).sqrt();
+        println!("--recheck {percent}: {caught} of {SEARCHES} liars caught, {expected} expected");
+        assert!((caught - expected).abs() <= 4.0 * deviation, "{caught} caught at {percent} %, {expected} expected");
+    }
+}
+
+/// Whether a compute that hides a hit is found out in a search of its own and an honest one's.
+fn is_caught(policy: Policy) -> bool {
+    let mut world = World::new(1_000, policy);
+    world.compute(1, "liar");
+    while world.state.coverage.done() < 1_000 {
+        let range = world.range(1).unwrap();
+        let found = truth(&range, range.last);
+        let hidden = Numbers(found.perfect.0.iter().copied().filter(|n| *n != 496).collect());
+        world.say(1, Found { perfect: hidden, ..found });
+        world.say(1, Request {});
+    }
+    world.compute(2, "honest");
+    for _ in 0..100 {
+        match world.state.roster.get(Instance(2)).unwrap().lease {
+            Some(_) => world.finish(2),
+            None => world.say(2, Request {}),
+        }
+    }
+    assert_eq!(world.state.status().perfect.0.contains(&496), world.state.roster.is_liar("liar"));
+    world.state.roster.is_liar("liar")
+}
