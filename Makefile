@@ -9,7 +9,7 @@ RELEASE  = $(or $(CARGO_TARGET_DIR),target)/release
 BIN      = $(DESTDIR)$(PREFIX)/bin
 MAN      = $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: help build run check bench peers load instructions doc install uninstall tarball clean
+.PHONY: help build run check torture bench peers load instructions doc install uninstall tarball clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -23,6 +23,12 @@ run: build ## Search 1 to 40,000,000 with two computes of this host, print the r
 check: ## Run all tests
 	.ci/needs
 	$(CARGO) test --release --locked
+
+torture: ## Try every fault long, in an hour or two; what came of it goes into target/torture.md
+	.ci/needs
+	rm -f target/torture.md
+	ALIQUOT_TORTURE=$(CURDIR)/target/torture.md $(CARGO) test --release --locked --test aliquot torture:: -- --test-threads=1
+	cat target/torture.md
 
 bench: ## Measure kernels, number theory and XML reader, in some five minutes
 	$(CARGO) bench --locked --bench kernels --bench divisors --bench xml

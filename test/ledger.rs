@@ -4,6 +4,8 @@ use aliquot::common::clock::Millis;
 use aliquot::common::exit::Status;
 use aliquot::common::message::{Found, Hello, Instance, Message, Numbers, Range, Request, Role, Speed, Version};
 use aliquot::divisors::{Method, Search};
+use aliquot::manage::coverage::Span;
+use aliquot::manage::ledger::check::check;
 use aliquot::manage::ledger::{Ledger, Wanted, Written};
 use aliquot::manage::state::{Action, Event, Identity, Peer, Policy, Restored, State};
 
@@ -198,4 +200,44 @@ fn an_empty_ledger_restores_to_nothing() {
     let Restored { done, perfect, leases, next_lease, due, liars } = restored;
     assert!(done.is_empty() && perfect.is_empty() && leases.is_empty() && due.is_empty() && liars.is_empty());
     assert_eq!(next_lease, 1);
+}
+
+/// The tables of format 1, as the first manage made them.
+const FORMAT_1: &str = "
+    PRAGMA application_id = 0x616c6971; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+    CREATE TABLE setting (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+    CREATE TABLE compute (id INTEGER PRIMARY KEY, instance TEXT UNIQUE NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL);
+    CREATE TABLE done (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+    CREATE TABLE range (
+        first INTEGER PRIMARY KEY, last INTEGER NOT NULL, sum TEXT NOT NULL, perfect TEXT NOT NULL,
+        compute INTEGER NOT NULL REFERENCES compute, nanoseconds INTEGER NOT NULL, finished INTEGER NOT NULL,
+        proved INTEGER NOT NULL, recheck TEXT);
+    CREATE INDEX due ON range (first) WHERE recheck = 'due';
+    CREATE TABLE lease (
+        id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        compute INTEGER NOT NULL REFERENCES compute, recheck INTEGER NOT NULL);
+    CREATE TABLE perfect (n INTEGER PRIMARY KEY, found INTEGER NOT NULL);
+    INSERT INTO setting VALUES ('next_lease', 4), ('method', 'sieve'), ('first', 1), ('last', 100);
+    INSERT INTO compute VALUES (1, '00000000000000aa', 'node', 7);
+    INSERT INTO done VALUES (1, 30);
+    INSERT INTO range VALUES (1, 10, '32', '6', 1, 5, 9, 1, 'agreed'), (11, 20, '97', '', 1, 5, 9, 1, 'due'),
+        (21, 30, '168', '28', 1, 5, 9, 1, NULL);
+    INSERT INTO lease VALUES (3, 31, 50, 1, 0);
+    INSERT INTO perfect VALUES (6, 9), (28, 9);
+";
+
+#[test]
+fn a_ledger_of_the_first_format_is_gone_on_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("search.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(FORMAT_1).unwrap();
+    for _ in 0..2 {
+        let (_, settings, restored) = Ledger::open(path.to_str().unwrap(), Wanted::default()).unwrap();
+        assert_eq!((settings.method, settings.first, settings.last), (Method::Sieve, 1, Some(100)));
+        assert_eq!((restored.next_lease, restored.perfect.as_slice()), (4, &[6, 28][..]));
+        assert_eq!(restored.done, [Span { first: 1, last: 30 }]);
+        assert_eq!(restored.leases[0].span, Span { first: 31, last: 50 });
+        assert_eq!((restored.due.len(), restored.due[0].sum), (1, 97));
+    }
+    check(path.to_str().unwrap()).unwrap();
 }

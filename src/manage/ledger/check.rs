@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::rows::{damaged, read, rows};
 use super::stored::{self, Accepted};
-use super::{Ledger, examine, refusal};
+use super::{FORMAT, Ledger, examine, refusal};
 use crate::common::error::Result;
 use crate::common::limits::{CANDIDATE_MAX, PROOF_SLICE_DIVISIONS};
 use crate::common::message::Numbers;
@@ -42,8 +42,12 @@ pub fn check(path: &str) -> Result<Sound> {
 
 fn verify(ledger: &Ledger) -> rusqlite::Result<Sound> {
     let nothing = || refusal("there is no search in it yet".to_owned());
-    if ledger.is_new()? {
-        return Err(nothing());
+    match ledger.format()? {
+        None => return Err(nothing()),
+        Some(FORMAT) => {}
+        Some(other) => {
+            return Err(refusal(format!("its format is {other}, not {FORMAT}: start a search with it once")));
+        }
     }
     let settings = ledger.examine()?.ok_or_else(nothing)?;
     let db = &ledger.connection;

@@ -7,6 +7,7 @@
 
 mod apply;
 mod examine;
+mod former;
 mod rows;
 mod stored;
 mod wal;
@@ -31,7 +32,7 @@ use crate::common::limits::{LEDGER_BUSY_MAX_MS, WAL_MAX_BYTES};
 
 use super::state::{Deeds, Record, Restored, Settings};
 use apply::apply;
-use rows::put;
+use rows::{damaged, put};
 
 /// What marks a SQLite file as a ledger of this program: "aliq".
 const APPLICATION_ID: i32 = 0x616c_6971;
@@ -67,9 +68,7 @@ impl Ledger {
     /// in it contradicts what is `wanted`.
     pub fn open(path: &str, wanted: Wanted) -> Result<(Self, Settings, Restored)> {
         let mut ledger = Self::hold(path, OpenFlags::default())?;
-        if ledger.is_new().map_err(|error| ledger.explain(&error))? {
-            ledger.make().map_err(|error| ledger.explain(&error))?;
-        }
+        ledger.bring_up_to_date().map_err(|error| ledger.explain(&error))?;
         let stored = ledger.examine().map_err(|error| ledger.explain(&error))?;
         let settings = wanted::reconcile(path, stored, wanted)?;
         let restored = stored::search(&ledger.connection).map_err(|error| ledger.explain(&error))?;
@@ -96,19 +95,28 @@ impl Ledger {
         db.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
     }
 
-    /// True if nothing was ever written to it.
+    /// Makes the tables if it is new, and turns those of the format before into today's.
+    fn bring_up_to_date(&mut self) -> rusqlite::Result<()> {
+        match self.format()? {
+            None => self.make(),
+            Some(former::FORMAT_BEFORE) => former::bring_up_to_date(&mut self.connection),
+            Some(FORMAT) => Ok(()),
+            Some(other) => Err(refusal(format!("its format is {other}, this manage has {FORMAT}"))),
+        }
+    }
+
+    /// Its format; `None` if nothing was ever written to it.
     ///
     /// # Errors
     /// If it is something else than a ledger.
-    fn is_new(&self) -> rusqlite::Result<bool> {
+    fn format(&self) -> rusqlite::Result<Option<i32>> {
         let db = &self.connection;
         let id: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let format: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
         match (id, format, objects) {
-            (0, 0, 0) => Ok(true),
-            (APPLICATION_ID, FORMAT, _) => Ok(false),
-            (APPLICATION_ID, other, _) => Err(refusal(format!("its format is {other}, this manage has {FORMAT}"))),
+            (0, 0, 0) => Ok(None),
+            (APPLICATION_ID, format, _) => Ok(Some(format)),
             _ => Err(refusal(NO_LEDGER.to_owned())),
         }
     }
