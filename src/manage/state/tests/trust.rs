@@ -104,7 +104,6 @@ fn a_liar_is_caught_at_the_stated_rate() {
         let (caught, share) = (caught.count() as f64, percent / 100.0);
         let expected = SEARCHES as f64 * share;
         let deviation = (expected * (1.0 - share)).sqrt();
-        println!("--recheck {percent}: {caught} of {SEARCHES} liars caught, {expected} expected");
         assert!((caught - expected).abs() <= 4.0 * deviation, "{caught} caught at {percent} %, {expected} expected");
     }
 }
