@@ -326,7 +326,10 @@ impl Server {
     fn write_last(&mut self, turns: &mut Turns) -> Result<()> {
         match self.ledger.commit(turns.outbox.records())? {
             Written::Done => Ok(()),
-            Written::NoRoom(why) => Err(why),
+            Written::NoRoom(why) => {
+                warn!(self.log, "what has come since the ledger had no room is not kept; nobody was told that it is");
+                Err(why)
+            }
         }
     }
 

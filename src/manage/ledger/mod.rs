@@ -73,7 +73,7 @@ impl Ledger {
         let settings = wanted::reconcile(path, stored, wanted)?;
         let restored = stored::search(&ledger.connection).map_err(|error| ledger.explain(&error))?;
         ledger.next_lease = restored.next_lease;
-        ledger.begin_writing(settings).map_err(|error| ledger.explain(&error))?;
+        ledger.begin_writing(settings, stored).map_err(|error| ledger.explain(&error))?;
         Ok((ledger, settings, restored))
     }
 
@@ -156,9 +156,13 @@ impl Ledger {
     }
 
     /// From here on it is written to.
-    fn begin_writing(&mut self, settings: Settings) -> rusqlite::Result<()> {
+    fn begin_writing(&mut self, settings: Settings, stored: Option<Settings>) -> rusqlite::Result<()> {
         self.enter_modes()?;
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        if stored == Some(settings) {
+            // So that it opens where there is no room as well.
+            return Ok(());
+        }
         let change = self.connection.transaction()?;
         put(&change, "setting", &[&"method", &settings.method.name()])?;
         put(&change, "setting", &[&"first", &settings.first])?;
@@ -174,6 +178,10 @@ impl Ledger {
     /// I/O. Nothing of the turn may then be told to anybody, and this ledger can't be used further: what the system has
     /// failed to write it may have dropped, and would call written at the next try.
     pub fn commit<'r>(&mut self, records: impl Iterator<Item = &'r Record>) -> Result<Written> {
+        let mut records = records.peekable();
+        if records.peek().is_none() {
+            return Ok(Written::Done);
+        }
         let mut next_lease = self.next_lease;
         let write = || {
             let turn = self.connection.transaction()?;
