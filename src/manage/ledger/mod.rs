@@ -134,13 +134,24 @@ impl Ledger {
 
     fn enter_modes(&self) -> rusqlite::Result<()> {
         let db = &self.connection;
-        db.pragma_update(None, "journal_mode", "WAL")?;
+        self.enter_wal_mode()?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         // SQLite would do it by itself, and say nothing of a sync that fails: see `checkpoint`.
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(())
+    }
+
+    /// Brings the file into WAL mode.
+    fn enter_wal_mode(&self) -> rusqlite::Result<()> {
+        let mut change = self.connection.prepare("PRAGMA journal_mode = WAL")?;
+        // To the last step: the mode is a row before the file is written, and what fails then shows only behind it.
+        let modes = change.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        if modes.iter().any(|mode| mode == "wal" || mode == "memory") {
+            return Ok(());
+        }
+        Err(refusal(format!("it can't be brought into WAL mode: its mode is {}", modes.join(" "))))
     }
 
     /// Looks for damage in all that a restart reads; gives the search, if there is one already.
