@@ -22,6 +22,7 @@ use crate::common::net::{Listener, Stream};
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process;
 use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
+use crate::common::trouble::Trouble;
 use crate::common::view;
 
 use super::connection::{Connection, Life};
@@ -55,8 +56,8 @@ struct Turns {
     next_peer: Peer,
     next_tick: Millis,
     accept_from: Millis,
-    /// Connections can't be taken, and the log knows.
-    turned_away: bool,
+    /// Connections can't be taken.
+    turned_away: Trouble,
     endings: Endings,
     at_once: bool,
     report: Option<String>,
@@ -115,6 +116,9 @@ impl Server {
             turns.next_tick = now.after(HEARTBEAT_MS);
             self.state.handle(Event::Tick, now);
             self.tend_brood(now);
+            if turns.turned_away.over(now).is_some() {
+                info!(self.log, "accept: connections are taken again");
+            }
         }
         self.prove(now);
         self.carry_out(turns, now)?;
@@ -193,12 +197,11 @@ impl Server {
         for _ in 0..ACCEPT_TURN_MAX {
             match self.listener.accept() {
                 Ok(Some((stream, from))) => {
-                    turns.turned_away = false;
                     self.welcome(turns, stream, from, now);
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    if !std::mem::replace(&mut turns.turned_away, true) {
+                    if turns.turned_away.strikes(now) {
                         warn!(self.log, "accept: {error}: those connected are served on, others have to wait");
                     }
                     turns.accept_from = now.after(ACCEPT_PAUSE_MS);
