@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aliquot::common::message::{Found, Instance, Numbers};
 use aliquot::manage::coverage::Span;
-use aliquot::manage::ledger::{Ledger, Wanted};
+use aliquot::manage::ledger::{Ledger, Wanted, Written};
 use aliquot::manage::state::{Holder, Leased, Record};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
@@ -61,7 +61,9 @@ fn write(count: u64, file: &Path) -> aliquot::common::error::Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        ledger.commit(&batch)?;
+        if let Written::NoRoom(why) = ledger.commit(batch.iter())? {
+            return Err(why);
+        }
     }
 }
 
