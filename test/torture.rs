@@ -21,6 +21,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 
+mod sessions;
+
 /// Where the long form writes its figures; if it is set, the long form is what runs.
 const LONG: &str = "ALIQUOT_TORTURE";
 

@@ -378,8 +378,9 @@ impl Server {
     }
 }
 
-/// A line as an event.
-fn understand(peer: Peer, line: std::result::Result<&[u8], TooLong>) -> Event {
+/// A line, without its LF, as an event.
+#[must_use]
+pub fn understand(peer: Peer, line: std::result::Result<&[u8], TooLong>) -> Event {
     let Ok(line) = line else {
         let text = format!("1:1: a line has {LINE_MAX_BYTES} bytes at most");
         return Event::Garbled(peer, Error::new(Code::TooLong, text));

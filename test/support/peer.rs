@@ -1,7 +1,7 @@
 //! One end of a connection, spoken by hand.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use aliquot::common::message::{Code, Message};
@@ -83,6 +83,12 @@ impl Peer {
         // A line that the other side has died over has no LF.
         let whole = line.strip_suffix('\n')?;
         Some(Message::read(whole.as_bytes()).unwrap_or_else(|malformed| panic!("{whole}: {}", malformed.text)))
+    }
+
+    /// Sends nothing more, and waits for the other side to close as well; the lines that it said until then.
+    pub fn leave(mut self) -> Vec<String> {
+        let _ = self.reader.get_ref().shutdown(Shutdown::Write);
+        std::iter::from_fn(|| self.line()).collect()
     }
 
     /// The error that the other side ends the connection with: its code and text.

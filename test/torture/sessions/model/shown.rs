@@ -1,0 +1,36 @@
+//! What a report shows, by doc/protocol.md.
+
+use super::{Answer, Candidate, Compute, Conn, Model};
+
+impl Model<'_> {
+    /// What a report shows.
+    pub(super) fn report(&mut self, conn: Conn) {
+        let count = |what: fn(&Candidate) -> bool| self.candidates.iter().filter(|it| what(it)).count() as u64;
+        let run = self.candidates.iter().take_while(|it| **it == Candidate::Done).count() as u64;
+        let mut lines = vec![Answer::Status {
+            tested: count(|it| *it == Candidate::Done),
+            contiguous_to: self.first + run - 1,
+            leased: count(|it| matches!(it, Candidate::Leased(_))),
+            perfect: self.books.perfect.iter().copied().collect(),
+            ending: self.ending,
+        }];
+        let mut computes: Vec<_> = self.computes.values().collect();
+        computes.sort_by_key(|compute| (&compute.host, compute.pid));
+        lines.extend(computes.iter().map(|compute| self.shown(compute)));
+        lines.push(Answer::End(computes.len() as u64));
+        self.answers.extend(lines.into_iter().map(|line| (conn, line)));
+    }
+
+    fn shown(&self, compute: &Compute) -> Answer {
+        let strikes = self.strikes.get(&compute.host).copied().unwrap_or(0);
+        let state = match compute {
+            Compute { conn: None, .. } => "lost",
+            _ if strikes >= 3 => "struck",
+            Compute { timed: false, .. } => "timing",
+            Compute { lease: Some(_), .. } => "busy",
+            _ => "idle",
+        };
+        let range = compute.lease.map(|lease| (self.leases[&lease].first, self.leases[&lease].last));
+        Answer::Compute { host: compute.host.clone(), pid: compute.pid, state, range, ranges: compute.ranges, strikes }
+    }
+}
