@@ -238,6 +238,20 @@ mod tests {
     }
 
     #[test]
+    fn each_error_has_its_reason() {
+        use ErrorKind::*;
+        for kind in [ByteOrderMark, Comment, CdataSection, Doctype, ProcessingInstruction, Prefix] {
+            assert_eq!(kind.class(), Class::Subset, "{kind}");
+        }
+        for kind in [TooLong, TooDeep, TooManyAttributes] {
+            assert_eq!(kind.class(), Class::Limit, "{kind}");
+        }
+        for kind in [NotUtf8, NoRoot, Name, Quote, Entity("x".into())] {
+            assert_eq!(kind.class(), Class::Syntax, "{kind}");
+        }
+    }
+
+    #[test]
     fn long_names_are_shortened() {
         assert_eq!(&*shortened(&"ä".repeat(40)), "ä".repeat(40));
         assert_eq!(&*shortened(&"ä".repeat(41)), format!("{}…", "ä".repeat(40)));
