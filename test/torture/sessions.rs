@@ -26,6 +26,8 @@ mod truth;
 
 /// What is tested and held: the tables that what is refused must leave as they are.
 const WORK: &[&str] = &["done", "range", "perfect", "lease"];
+/// Who is told this has lied to one who does the same again, which no session has.
+const NEVER_SAID: &str = "distrusted";
 /// Sessions with one manage: it remembers a thousand lost computes.
 const SESSIONS_PER_MANAGE: usize = 100;
 
@@ -129,10 +131,11 @@ fn every_session_gets_the_verdict_of_the_protocol() {
             }
         }
     }
-    let unheard: Vec<_> = judge.grammar.codes.iter().filter(|code| !verdicts.contains_key(*code)).collect();
+    let codes: Vec<_> = judge.grammar.codes.iter().filter(|code| *code != NEVER_SAID).collect();
+    let unheard: Vec<_> = codes.iter().filter(|code| !verdicts.contains_key(**code)).collect();
     assert!(unheard.is_empty(), "too tame: nobody was told {unheard:?}");
     println!("{verdicts:?}");
-    let refused: u64 = judge.grammar.codes.iter().map(|code| verdicts[code]).sum();
+    let refused: u64 = codes.iter().map(|code| verdicts[*code]).sum();
     let seen = format!("{refused} refusals, {} results accepted", verdicts["accepted"]);
     let promise = "the verdict of the protocol; what is refused changes nothing; honest results are taken";
     super::kept("messages of any kind in any order, before the state", promise, cases, &seen);

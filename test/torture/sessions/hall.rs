@@ -89,7 +89,13 @@ impl Hall for Bare {
             self.state.prove(1_000, self.now);
         }
         let mut heard = Vec::new();
-        for action in self.state.settle() {
+        // What is in the ledger may lead to more.
+        let rounds = std::iter::from_fn(|| {
+            let actions = self.state.settle();
+            self.state.written();
+            (!actions.is_empty()).then_some(actions)
+        });
+        for action in rounds.flatten() {
             match action {
                 Action::Send(conn, message) => heard.push((conn, Heard::Message(Box::new(message)))),
                 Action::Close(conn) => heard.push((conn, Heard::Closed)),

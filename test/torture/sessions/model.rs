@@ -27,13 +27,7 @@ pub enum Answer {
     Closed,
     Acknowledged,
     Signal,
-    Status {
-        tested: u64,
-        contiguous_to: u64,
-        leased: u64,
-        perfect: Vec<u64>,
-        ending: bool,
-    },
+    Status { kept: Kept, ending: bool },
     Compute {
         host: String,
         pid: u32,
@@ -43,6 +37,15 @@ pub enum Answer {
         strikes: u32,
     },
     End(u64),
+}
+
+/// How far the search is by what is in the ledger.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    pub tested: u64,
+    pub contiguous_to: u64,
+    pub leased: u64,
+    pub perfect: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,6 +121,7 @@ pub struct Model<'a> {
     proofs: VecDeque<Claim>,
     ending: bool,
     now: u64,
+    kept: Kept,
     /// What its ledger holds.
     pub books: Books,
     /// What is to be said, and to whom, since this was last emptied.
@@ -140,6 +144,7 @@ impl<'a> Model<'a> {
             proofs: VecDeque::new(),
             ending: false,
             now: 0,
+            kept: Kept { contiguous_to: first - 1, ..Kept::default() },
             books: Books::default(),
             answers: Vec::new(),
         }

@@ -358,9 +358,9 @@ fn fits(answer: &Answer, heard: &Heard) -> Option<String> {
         (Answer::Signal, Message::Signal(said)) => said.name.to_string() == "INT",
         (Answer::Acknowledged, Message::Acknowledged(_)) => true,
         (Answer::End(computes), Message::End(said)) => *computes == said.computes,
-        (Answer::Status { tested, contiguous_to, leased, perfect, ending }, Message::Status(said)) => {
-            let counts = (said.tested, said.contiguous_to, said.leased, said.unchecked);
-            counts == (*tested, *contiguous_to, *leased, 0) && said.perfect.0 == *perfect && said.ending == *ending
+        (Answer::Status { kept, ending }, Message::Status(said)) => {
+            let counts = (said.tested, said.contiguous_to, said.leased, said.unchecked, said.ending);
+            counts == (kept.tested, kept.contiguous_to, kept.leased, 0, *ending) && said.perfect.0 == kept.perfect
         }
         (Answer::Compute { host, pid, state, range, ranges, strikes }, Message::Compute(said)) => {
             let same = (&said.host, said.pid, said.state.name()) == (host, *pid, *state);

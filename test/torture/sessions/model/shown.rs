@@ -1,19 +1,23 @@
 //! What a report shows, by doc/protocol.md.
 
-use super::{Answer, Candidate, Compute, Conn, Model};
+use super::{Answer, Candidate, Compute, Conn, Kept, Model};
 
 impl Model<'_> {
-    /// What a report shows.
-    pub(super) fn report(&mut self, conn: Conn) {
+    /// All that was decided is in the ledger: from now on a report shows it.
+    pub(super) fn keep(&mut self) {
         let count = |what: fn(&Candidate) -> bool| self.candidates.iter().filter(|it| what(it)).count() as u64;
         let run = self.candidates.iter().take_while(|it| **it == Candidate::Done).count() as u64;
-        let mut lines = vec![Answer::Status {
+        self.kept = Kept {
             tested: count(|it| *it == Candidate::Done),
             contiguous_to: self.first + run - 1,
             leased: count(|it| matches!(it, Candidate::Leased(_))),
             perfect: self.books.perfect.iter().copied().collect(),
-            ending: self.ending,
-        }];
+        };
+    }
+
+    /// What a report shows.
+    pub(super) fn report(&mut self, conn: Conn) {
+        let mut lines = vec![Answer::Status { kept: self.kept.clone(), ending: self.ending }];
         let mut computes: Vec<_> = self.computes.values().collect();
         computes.sort_by_key(|compute| (&compute.host, compute.pid));
         lines.extend(computes.iter().map(|compute| self.shown(compute)));

@@ -12,7 +12,8 @@ impl Model<'_> {
             return true;
         }
         let untouched = self.part(lease.first, lease.last).iter().all(|it| *it == Candidate::Free(number));
-        if self.compute(instance).proving || !untouched {
+        let struck = self.is_struck(&self.computes[&instance].host);
+        if self.compute(instance).proving || struck || !untouched {
             return false;
         }
         self.give_back(instance);
@@ -145,9 +146,14 @@ impl Model<'_> {
     /// Whether this connection shall be given a range now.
     pub fn is_due(&self, conn: Conn) -> bool {
         let due = |it: &Compute| {
-            it.conn == Some(conn) && it.waits && !it.proving && self.strikes.get(&it.host).is_none_or(|n| *n < 3)
+            it.conn == Some(conn) && it.waits && !it.proving && !self.is_struck(&it.host)
         };
         !self.ending && self.lowest_free().is_some() && self.computes.values().any(due)
+    }
+
+    /// Whether this host gets no more ranges.
+    fn is_struck(&self, host: &str) -> bool {
+        self.strikes.get(host).is_some_and(|strikes| *strikes >= 3)
     }
 
     /// The turn is over: whoever was due must have got his range by now.
@@ -155,6 +161,7 @@ impl Model<'_> {
         if let Some(conn) = self.seats.keys().find(|conn| self.is_due(**conn)) {
             return Err(format!("no range for connection {conn}, though something is free"));
         }
+        self.keep();
         Ok(())
     }
 }
