@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use aliquot::divisors::ClosedForm;
 
-/// As many as wait for something while a few compute.
-const AT_ONCE: usize = 12;
+use crate::support::{Process, until};
+
+/// Most of the time they wait for a silence to be noticed; more would keep two cores from computing anything.
+const AT_ONCE: usize = 10;
 
 /// Plays all `cases`, some at once; what each has shown, in their order. A failure of one is a failure of all.
 pub fn each<C: Sync, S: Send>(cases: &[C], play: impl Fn(&C) -> S + Sync) -> Vec<S> {
@@ -27,6 +29,20 @@ pub fn each<C: Sync, S: Send>(cases: &[C], play: impl Fn(&C) -> S + Sync) -> Vec
     let mut shown = shown.into_inner().expect("all cases are over");
     shown.sort_unstable_by_key(|(at, _)| *at);
     shown.into_iter().map(|(_, seen)| seen).collect()
+}
+
+/// Waits for the end of `manage`, for as long as ranges get done: it may have little of a busy machine. Asks `meanwhile`
+/// again and again.
+pub fn wait_end(manage: &Process, meanwhile: impl Fn()) -> i32 {
+    let done = || manage.log.text().matches(" is done by ").count();
+    while manage.status().is_none() {
+        let before = done();
+        until("another range, or the end of manage", || {
+            meanwhile();
+            (manage.status().is_some() || done() > before).then_some(())
+        });
+    }
+    manage.wait_gone()
 }
 
 /// Σ s(n) up to `last`.

@@ -27,7 +27,10 @@ pub enum Answer {
     Closed,
     Acknowledged,
     Signal,
-    Status { kept: Kept, ending: bool },
+    Status {
+        kept: Kept,
+        ending: bool,
+    },
     Compute {
         host: String,
         pid: u32,

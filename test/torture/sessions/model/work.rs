@@ -145,9 +145,7 @@ impl Model<'_> {
 
     /// Whether this connection shall be given a range now.
     pub fn is_due(&self, conn: Conn) -> bool {
-        let due = |it: &Compute| {
-            it.conn == Some(conn) && it.waits && !it.proving && !self.is_struck(&it.host)
-        };
+        let due = |it: &Compute| it.conn == Some(conn) && it.waits && !it.proving && !self.is_struck(&it.host);
         !self.ending && self.lowest_free().is_some() && self.computes.values().any(due)
     }
 
