@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use socket2::SockRef;
 
 use super::{cases, kept};
-use crate::support::{Peer, Process, Scene, until};
+use crate::support::{Member, Peer, Process, Scene, until};
 
 /// Runs a program whose output goes to one who reads one line; its status goes to standard error.
 const PIPED: [&str; 3] = ["sh", "-c", "{ \"$0\" \"$@\"; echo \"status $?\" >&2; } | head -n 1"];
@@ -43,11 +43,12 @@ fn whoever_reads_the_logs_may_go() {
     compute.log.line("control connection stands");
     compute.log.close();
     manage.log.close();
-    let before: Vec<_> = [manage.members(), compute.members()].concat().iter().map(|member| member.pid).collect();
+    let all = || [manage.members(), compute.members()].concat();
+    let before = until("two computes with their monitors", || Some(all()).filter(|all| all.len() == 5));
     let ranges = || scene.computes(&manage).iter().map(|c| crate::support::number(&c["ranges"])).min();
     until("ranges that follow each other", || (ranges() >= Some(5)).then_some(()));
-    let after: Vec<_> = [manage.members(), compute.members()].concat().iter().map(|member| member.pid).collect();
-    assert_eq!(after, before, "nobody had to be started again");
+    let pids = |members: &[Member]| members.iter().map(|member| member.pid).collect::<Vec<_>>();
+    assert_eq!(pids(&all()), pids(&before), "nobody had to be started again");
     let report = scene.start("report", &format!("{} -k", manage.address));
     assert_eq!((report.wait_gone(), compute.wait_gone(), manage.wait_gone()), (0, 0, 0));
     assert!(scene.ledger().verify() > 0);
