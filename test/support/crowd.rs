@@ -110,7 +110,8 @@ impl Shared {
                     compute.peer.try_tell(Request {})?;
                 }
                 Message::Accepted(Accepted { lease }) => {
-                    self.note_accepted(lease, held.take());
+                    self.note_accepted(lease);
+                    *held = None;
                 }
                 Message::Refused(_) => *held = None,
                 Message::Error(error) => self.note_fault(format!("{error:?}")),
@@ -136,11 +137,12 @@ impl Shared {
         }
     }
 
-    fn note_accepted(&self, lease: u64, held: Option<Found>) {
-        if held.is_none_or(|found| found.lease != lease) {
-            self.note_fault(format!("lease {lease} was accepted, and wasn't handed in"));
+    fn note_accepted(&self, lease: u64) {
+        let mut heard = lock(&self.heard);
+        if !heard.ranges.contains_key(&lease) {
+            heard.faults.push(format!("lease {lease} was accepted, and never given"));
         }
-        lock(&self.heard).accepted.push(lease);
+        heard.accepted.push(lease);
     }
 
     fn note_fault(&self, fault: String) {
