@@ -16,7 +16,8 @@ use crate::support::{Ledger, Scene, until};
 
 /// What SQLite's file format says of a write-ahead log of pages of 4096 bytes.
 const WAL_HEADER: usize = 32;
-const FRAME: usize = 24 + 4096;
+const PAGE: usize = 4096;
+const FRAME: usize = 24 + PAGE;
 
 /// The two files of a ledger.
 #[derive(Clone)]
@@ -43,24 +44,26 @@ enum Damage {
 }
 
 impl Files {
-    /// A ledger in the middle of its search: what was folded into the file, and the last turns in the log.
-    fn of_a_search() -> Self {
+    /// The ledger of a search that was killed: all in the file, and the same with the next turns in the log.
+    fn of_a_search() -> [Self; 2] {
         let mut victim = Victim::new(100_000);
-        for results in [40, 60] {
+        let path = victim.scene.path("search.db");
+        let mut run = |results| {
             let manage = victim.start();
             until("results", || (victim.crowd.heard().accepted.len() > results).then_some(()));
             manage.signal(Signal::SIGKILL);
             manage.wait_gone();
-            if results == 40 {
-                fold(&victim.scene.path("search.db"));
-            }
-        }
-        Self::read(&victim.scene.path("search.db"))
+        };
+        run(40);
+        fold(&path);
+        let folded = Self::read(&path);
+        run(60);
+        [folded, Self::read(&path)]
     }
 
     fn read(path: &Path) -> Self {
-        let read = |suffix| fs::read(format!("{}{suffix}", path.display())).expect("it is there");
-        Self { db: read(""), wal: read("-wal") }
+        let read = |suffix| fs::read(format!("{}{suffix}", path.display()));
+        Self { db: read("").expect("it is there"), wal: read("-wal").unwrap_or_default() }
     }
 
     fn write(&self, path: &Path) {
@@ -123,8 +126,11 @@ struct Patient {
 }
 
 impl Patient {
-    fn new() -> Self {
-        let whole = Files::of_a_search();
+    fn both() -> [Self; 2] {
+        Files::of_a_search().map(Self::new)
+    }
+
+    fn new(whole: Files) -> Self {
         let held = |end: &usize| (*end, whole.with(Damage::CutWal(*end)).content());
         let turns = whole.turns().iter().map(held).collect();
         Self { whole, turns, scene: Scene::new(), refused: 0, slips: Vec::new() }
@@ -137,10 +143,15 @@ impl Patient {
         let end = match damage {
             Damage::CutDb(_) | Damage::FlipDb(..) => return whole,
             Damage::CutWal(length) => length,
-            Damage::FlipWal(at, _) if at >= self.turns[self.turns.len() - 2].0.max(WAL_HEADER) => last - 1,
+            Damage::FlipWal(at, _) if at >= self.last_turn() => last - 1,
             Damage::FlipWal(..) => return whole,
         };
         &self.turns.iter().rev().find(|(turn, _)| *turn <= end).expect("the first turn ends at nothing").1
+    }
+
+    /// Where the last turn begins in the log: from there on damage looks like the end of what was written.
+    fn last_turn(&self) -> usize {
+        self.turns.iter().rev().nth(1).map_or(0, |(end, _)| *end).max(WAL_HEADER)
     }
 
     /// Opens the ledger with this damage, and checks it as a whole.
@@ -173,15 +184,26 @@ impl Patient {
         }
         self.scene.forget(&check);
     }
+}
 
-    fn end(self, fault: &str, cases: usize) {
-        let Self { slips, refused, .. } = self;
-        assert!(
-            slips.is_empty(),
-            "{} of {cases} slip through:\n{}",
-            slips.len(),
-            slips[..slips.len().min(20)].join("\n")
-        );
+/// What came of all damage.
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    refused: usize,
+    slips: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, patient: Patient, cases: usize) {
+        self.cases += cases;
+        self.refused += patient.refused;
+        self.slips.extend(patient.slips);
+    }
+
+    fn end(self, fault: &str) {
+        let Self { cases, refused, slips } = self;
+        assert!(slips.is_empty(), "{} of {cases}:\n{}", slips.len(), slips[..slips.len().min(20)].join("\n"));
         kept(fault, "refused by name, or exactly what it held", cases, &format!("{refused} refused"));
     }
 }
@@ -194,32 +216,36 @@ fn spread(all: Range<usize>, count: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn a_ledger_that_is_cut_is_refused_or_whole() {
-    let mut patient = Patient::new();
-    let (db, wal) = (patient.whole.db.len(), patient.whole.wal.len());
-    let cuts: Vec<_> = spread(db - 2 * 4096..db, 10)
-        .map(Damage::CutDb)
-        .chain(spread(wal.saturating_sub(3 * FRAME)..wal, 10).map(Damage::CutWal))
-        .chain((0..wal).step_by(cases(wal / 10, 997)).map(Damage::CutWal))
-        .collect();
-    cuts.iter().for_each(|cut| patient.try_damage(*cut));
-    patient.end("a ledger or its log cut at any byte of the last pages", cuts.len());
+    let mut tally = Tally::default();
+    for mut patient in Patient::both() {
+        let (db, wal) = (patient.whole.db.len(), patient.whole.wal.len());
+        let cuts: Vec<_> = spread(db - 2 * PAGE..db, 10)
+            .map(Damage::CutDb)
+            .chain(spread(wal.saturating_sub(3 * FRAME)..wal, 10).map(Damage::CutWal))
+            .chain((0..wal).step_by(cases(wal / 10 + 1, 997)).map(Damage::CutWal))
+            .collect();
+        cuts.iter().for_each(|cut| patient.try_damage(*cut));
+        tally.add(patient, cuts.len());
+    }
+    tally.end("a ledger or its log cut at any byte of the last pages");
 }
 
 #[test]
 fn a_ledger_with_a_bit_turned_over_is_refused_or_whole() {
     let mut random = Rng::with_seed(crate::seed());
-    let mut patient = Patient::new();
-    let (db, wal) = (patient.whole.db.len(), patient.whole.wal.len());
-    let wanted = cases(40, 1_000);
-    for _ in 0..wanted {
-        let bit = random.u8(0..8);
-        // What SQLite itself reads first is hit as often as all the rest.
-        let damage = match random.u8(0..4) {
-            0 => Damage::FlipDb(random.usize(0..100), bit),
-            1 | 2 => Damage::FlipDb(random.usize(0..db), bit),
-            _ => Damage::FlipWal(random.usize(0..wal), bit),
-        };
-        patient.try_damage(damage);
+    let (mut tally, wanted) = (Tally::default(), cases(30, 1_000));
+    for mut patient in Patient::both() {
+        let (db, wal) = (patient.whole.db.len(), patient.whole.wal.len());
+        for _ in 0..wanted {
+            let bit = random.u8(0..8);
+            // What SQLite itself reads first is hit as often as a quarter of all the rest.
+            patient.try_damage(match random.u8(0..4) {
+                0 => Damage::FlipDb(random.usize(0..100), bit),
+                1 if wal > 0 => Damage::FlipWal(random.usize(0..wal), bit),
+                _ => Damage::FlipDb(random.usize(0..db), bit),
+            });
+        }
+        tally.add(patient, wanted);
     }
-    patient.end("a bit of the ledger or its log turned over", wanted);
+    tally.end("a bit of the ledger or its log turned over");
 }

@@ -59,7 +59,7 @@ fn fail_call(calls: &str, error: &str, nth: usize) -> Option<i32> {
 /// Lets each of `calls` fail in turn with each of `errors`, or a sample of the first `among`.
 fn every_call(fault: &str, calls: &str, errors: &[&str], among: usize) {
     let mut random = Rng::with_seed(crate::seed());
-    let fail = |error: &&str| each_call(&mut random, 2, among, |nth| fail_call(calls, error, nth));
+    let fail = |error: &&str| each_call(&mut random, 1, among, |nth| fail_call(calls, error, nth));
     let ended: Vec<i32> = errors.iter().flat_map(fail).collect();
     let failed = ended.iter().filter(|status| **status != 0).count();
     kept(fault, PROMISE, ended.len(), &format!("{failed} ended with 74, the others went on"));
