@@ -16,6 +16,7 @@ mod resources;
 mod storm;
 mod together;
 mod victim;
+mod world;
 
 use std::fs::OpenOptions;
 use std::io::Write;
