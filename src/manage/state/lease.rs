@@ -258,6 +258,7 @@ impl State {
         }
         // Taken out first: what is given back for it may push the oldest lapsed lease out, which may be this one.
         let Some(lease) = self.leases.lapsed.remove(&number) else { return false };
+        let lease = Lease { unclaimed_until: None, ..lease };
         self.give_back(instance);
         self.coverage.lease(span, number);
         self.leases.insert(number, lease);

@@ -168,6 +168,22 @@ fn leases_outlive_a_restart_until_nobody_claims_them() {
 }
 
 #[test]
+fn a_lease_that_is_claimed_too_late_after_a_restart_is_kept_all_the_same() {
+    let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
+    let leased = Leased { lease: 7, span: Span { first: 1, last: 200 }, holder, recheck: false };
+    let mut world =
+        World::restored(1_000, POLICY, Restored { leases: vec![leased], next_lease: 8, ..Restored::default() });
+    world.tick(RESTART_GRACE_MS);
+    assert_eq!(world.state.status().leased, 0);
+    world.greet(1, "a", Role::Compute);
+    for _ in 0..3 {
+        world.say(1, Alive { lease: Some(7), tested: Some(1) });
+        world.tick(1_000);
+        assert_eq!(world.state.status().leased, 200);
+    }
+}
+
+#[test]
 fn a_stranger_does_not_keep_the_lease_of_a_lost_compute_alive() {
     let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
     let leased = Leased { lease: 7, span: Span { first: 1, last: 200 }, holder, recheck: false };
