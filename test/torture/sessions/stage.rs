@@ -130,8 +130,7 @@ impl<'a, H: Hall> Stage<'a, H> {
         }
         let is = |name: &str| said.name == name;
         if is("result") {
-            let sum: u128 = said.get("sum").unwrap().parse().unwrap();
-            said.set("sum", sum ^ 1);
+            said.set("sum", u128::MAX);
         } else if is("speed") && said.get("nanoseconds") != Some("0") && said.get("operations") != Some("0") {
             said.set("operations", rng.u64(1..10_000));
             said.set("nanoseconds", 1_000_000_000);
