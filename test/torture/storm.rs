@@ -1,6 +1,6 @@
 //! Signals by the hundred thousand: those that mean nothing hold nobody up, those that end are one ending.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,19 +21,29 @@ const BURST: Duration = Duration::from_millis(40);
 
 /// Two threads send `pid` harmless signals as fast as they can, `signals` at least, and for as long as `during` takes.
 fn storm(pid: Pid, signals: usize, during: impl FnOnce()) {
-    let (sent, is_over) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
+    let (sent, is_over) = (&AtomicUsize::new(0), &AtomicBool::new(false));
     thread::scope(|scope| {
+        // Also where `during` panics: the scope waits for its threads.
+        let _end = End(is_over);
         for _ in 0..2 {
             scope.spawn(move || {
-                while is_over.load(Ordering::Relaxed) == 0 || sent.load(Ordering::Relaxed) < signals {
+                while !is_over.load(Ordering::Relaxed) || sent.load(Ordering::Relaxed) < signals {
                     HARMLESS.iter().for_each(|signal| kill(pid, *signal).expect("it lives on"));
                     sent.fetch_add(HARMLESS.len(), Ordering::Relaxed);
                 }
             });
         }
         during();
-        is_over.store(1, Ordering::Relaxed);
     });
+}
+
+/// Ends a storm when it goes.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Every program of a search, with what it is called.

@@ -138,12 +138,21 @@ fn enter(books: &mut Books, record: &Record) -> Result<(), String> {
 pub struct Listening {
     address: SocketAddr,
     peers: BTreeMap<Conn, Peer>,
+    /// Sees to it that one speaks after the other.
+    usher: Peer,
 }
 
 impl Listening {
     /// The one that listens at `address`.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, peers: BTreeMap::new() }
+        Self { address, peers: BTreeMap::new(), usher: Peer::report(address) }
+    }
+
+    /// Waits until manage has heard all that was said by now: what lies at its door when it reads this question is read in
+    /// the same turn, and the answer comes at its end.
+    fn settle(&mut self) {
+        self.usher.say("<query/>");
+        while self.usher.hear().name() != "end" {}
     }
 }
 
@@ -165,6 +174,7 @@ impl Hall for Listening {
     fn end(&mut self) {}
 
     fn turn(&mut self, _: bool, model: &Model<'_>) -> Vec<(Conn, Heard)> {
+        self.settle();
         let mut heard = Vec::new();
         for (conn, answer) in &model.answers {
             let Some(peer) = self.peers.get_mut(conn) else { continue };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aliquot::common::limits::{HEARTBEAT_MS, LINES_TURN_MAX, LINGER_MAX_MS};
 use aliquot::common::message::{Alive, Code, Error, Found, Message};
+use aliquot::manage::coverage::Span;
 use aliquot::manage::outbox::Outbox;
 use aliquot::manage::state::{Event, Identity, State};
 
@@ -53,7 +54,7 @@ pub struct Manage {
     /// When a disk that had no room is tried again.
     pub retries_at: Option<u64>,
     /// The leases that it knows: those of the disk when it started, and its own.
-    pub known: BTreeSet<u64>,
+    pub known: BTreeMap<u64, Span>,
     /// Where in the next turn with records it crashes, and for how long it is away.
     pub doom: Option<Doom>,
     /// The latest result of each lease: for what is broken on purpose.
@@ -77,7 +78,7 @@ impl World {
         let name = |text: &str| text.to_owned();
         let identity = Identity { host: name("here"), listen: name("127.0.0.1:1"), ledger: name("l") };
         let (now, life) = (self.now(), self.new_life());
-        let known = restored.leases.iter().map(|leased| leased.lease).collect();
+        let known = restored.leases.iter().map(|leased| (leased.lease, leased.span)).collect();
         self.note(|| format!("manage starts: {restored:?}"));
         match State::new(self.plan.settings, self.plan.policy, identity, restored, now) {
             Err(damage) => self.violate(format!("a restart finds damage: {damage}")),

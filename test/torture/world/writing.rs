@@ -149,12 +149,15 @@ impl World {
         self.demand(!wronged, || format!("lease {number} is taken from who works on it"));
     }
 
-    /// A claim or a result is refused: only if somebody else has got some of its range since, or has done it.
+    /// A claim or a result is refused: only if somebody else has got some of its range since, or has done it; or was to
+    /// get it, when this was decided, and didn't because the disk had no room.
     fn refuses_for_a_reason(&mut self, manage: &Manage, to: Option<Instance>, message: &Message) {
         let Message::Refused(refused) = message else { return };
         let checked = refused.code == Code::NotLeased && !self.plan.weather.harsh;
-        if checked && manage.known.contains(&refused.lease) {
-            let needed = to.is_none_or(|instance| self.has_lost(instance, refused.lease));
+        if checked && manage.known.contains_key(&refused.lease) {
+            let mut later = manage.known.range(refused.lease..).skip(1).map(|(_, span)| *span);
+            let waited = manage.known.get(&refused.lease).is_some_and(|span| later.any(|other| meets(other, *span)));
+            let needed = waited || to.is_none_or(|instance| self.has_lost(instance, refused.lease));
             self.demand(needed, || format!("{refused:?}, but nobody else has had any of it"));
         }
     }
@@ -169,7 +172,7 @@ impl World {
 
     fn perform(&mut self, manage: &mut Manage, action: &Action) {
         match action {
-            Action::Record(Record::Leased(leased)) => _ = manage.known.insert(leased.lease),
+            Action::Record(Record::Leased(leased)) => _ = manage.known.insert(leased.lease, leased.span),
             Action::Record(_) => {}
             Action::Send(peer, message) => {
                 let conn = *peer as ConnId;
@@ -214,4 +217,9 @@ fn count_late(actions: &mut Vec<Action>, results: &BTreeMap<u64, Found>) {
         let holder = Holder { instance: Instance(0), host: "late".to_owned(), pid: 0 };
         actions.insert(0, Action::Record(Record::Accepted { found, holder, proved: true, recheck: false, joined }));
     }
+}
+
+/// True if the two have a number in common.
+fn meets(one: Span, other: Span) -> bool {
+    one.first <= other.last && other.first <= one.last
 }
