@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aliquot::common::message::Found;
+use aliquot::common::message::{Found, Instance};
 use aliquot::manage::coverage::Span;
 use aliquot::manage::recheck::Due;
 use aliquot::manage::state::{Deeds, Holder, Leased, Record, Restored};
@@ -229,6 +229,11 @@ impl Image {
     /// True if all of `span` is done.
     pub fn holds(&self, span: Span) -> bool {
         self.done.range(..=span.first).next_back().is_some_and(|(_, last)| span.last <= *last)
+    }
+
+    /// True if `instance` has another lease than this one.
+    pub fn has_other(&self, instance: Instance, lease: u64) -> bool {
+        self.leases.values().any(|leased| leased.holder.instance == instance && leased.lease != lease)
     }
 
     /// The lease with that number.

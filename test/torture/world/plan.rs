@@ -181,16 +181,16 @@ fn fault(random: &mut Rng, computes: usize) -> Fault {
     let moments = [Moment::Idle, Moment::BeforeCommit, Moment::InCommit, Moment::BeforeSend, Moment::InSend];
     let away = one_of(random, &[200, 1_000, 3_000, 10_000, 20_000]);
     match random.u8(..100) {
-        ..30 => Fault::Crash { moment: one_of(random, &moments), silently, away },
-        ..35 => Fault::Stop { ms: one_of(random, &[300, 2_000, 11_000, 60_000]) },
-        ..50 => Fault::Kill { slot, silently },
-        ..58 => Fault::EndCompute { slot },
-        ..66 => Fault::StopCompute { slot, ms: one_of(random, &[500, 9_000, 11_000, 25_000, 60_000]) },
-        ..82 => Fault::Break { slot, end: one_of(random, &[End::Client, End::Server]), silently },
-        ..86 => Fault::Slow { slot, factor: one_of(random, &[0.5, 0.1]) },
-        ..89 => Fault::DiskFails { away },
-        ..93 => Fault::DiskFull { ms: one_of(random, &[500, 3_000, 15_000, 40_000]) },
-        ..97 => Fault::Ask { kill: random.u8(..) < 64 },
+        0..30 => Fault::Crash { moment: one_of(random, &moments), silently, away },
+        30..35 => Fault::Stop { ms: one_of(random, &[300, 2_000, 11_000, 60_000]) },
+        35..50 => Fault::Kill { slot, silently },
+        50..58 => Fault::EndCompute { slot },
+        58..66 => Fault::StopCompute { slot, ms: one_of(random, &[500, 9_000, 11_000, 25_000, 60_000]) },
+        66..82 => Fault::Break { slot, end: one_of(random, &[End::Client, End::Server]), silently },
+        82..86 => Fault::Slow { slot, factor: one_of(random, &[0.5, 0.1]) },
+        86..89 => Fault::DiskFails { away },
+        89..93 => Fault::DiskFull { ms: one_of(random, &[500, 3_000, 15_000, 40_000]) },
+        93..97 => Fault::Ask { kill: random.u8(..) < 64 },
         _ => Fault::Stranger { garbage: random.bool() },
     }
 }

@@ -150,14 +150,16 @@ impl World {
     }
 
     /// A claim or a result is refused: only if somebody else has got some of its range since, or has done it; or was to
-    /// get it, when this was decided, and didn't because the disk had no room.
+    /// get it, when this was decided, and didn't because the disk had no room; or if its own result of another range is just
+    /// being proved, as when a request that was repeated has crossed the range that it asked for.
     fn refuses_for_a_reason(&mut self, manage: &Manage, to: Option<Instance>, message: &Message) {
         let Message::Refused(refused) = message else { return };
         let checked = refused.code == Code::NotLeased && !self.plan.weather.harsh;
         if checked && manage.known.contains_key(&refused.lease) {
             let mut later = manage.known.range(refused.lease..).skip(1).map(|(_, span)| *span);
             let waited = manage.known.get(&refused.lease).is_some_and(|span| later.any(|other| meets(other, *span)));
-            let needed = waited || to.is_none_or(|instance| self.has_lost(instance, refused.lease));
+            let proving = to.is_some_and(|instance| self.disk.image.has_other(instance, refused.lease));
+            let needed = waited || proving || to.is_none_or(|instance| self.has_lost(instance, refused.lease));
             self.demand(needed, || format!("{refused:?}, but nobody else has had any of it"));
         }
     }
