@@ -1,7 +1,7 @@
 //! How manage bears many computes, and a ledger of ten million ranges: what bench/under-load runs.
 //!
 //! `cargo bench --bench load -- computes COUNT SECONDS [FIRST]` starts manage, with a ledger in a file, and COUNT computes in
-//! this one process: each has a data and a control connection, says `alive` on both every HEARTBEAT_MS, and every 15 s
+//! this one process: each has a data and a control connection, says `alive` on both as often as it has to, and every 15 s
 //! hands in a result and asks for the next range. Nothing is computed but the sums, by their closed form. What happens
 //! from the second round on, for SECONDS, is measured. `-- ledger COUNT FILE` writes a ledger of COUNT accepted ranges, unless
 //! FILE is one already, and times a restart on it and a report. Each prints a line of JSON. manage has the first core

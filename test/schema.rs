@@ -262,6 +262,7 @@ fn the_document_has_the_limits_right() {
         ("CONNECT_MAX_MS", limits::CONNECT_MAX_MS),
         ("LINGER_MAX_MS", limits::LINGER_MAX_MS),
         ("HEARTBEAT_MS", limits::HEARTBEAT_MS),
+        ("CONTROL_HEARTBEAT_MS", limits::CONTROL_HEARTBEAT_MS),
         ("SILENCE_MAX_MS", limits::SILENCE_MAX_MS),
         ("REPORT_SILENCE_MAX_MS", limits::REPORT_SILENCE_MAX_MS),
         ("STARVED_MS", limits::STARVED_MS),

@@ -1,5 +1,6 @@
 //! A compute of the crowd: what it says, and how long it waits for the answers.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use aliquot::common::conn::Conn;
@@ -12,7 +13,7 @@ use aliquot::divisors::ClosedForm;
 pub const ROUND: Duration = Duration::from_secs(15);
 /// Candidates of a range: so few that the numbers stay about as large, however long a run.
 pub const LENGTH: u64 = 1_000;
-/// Computes on one host.
+/// Computes on one host, which has a loopback address of its own.
 const HOST_COMPUTES: u64 = 64;
 
 /// One of a compute's two connections.
@@ -53,7 +54,10 @@ impl Compute {
     /// Connects the `nth` compute of the crowd.
     pub fn connect(nth: u64, address: &str, speed: Speed) -> Result<Self, String> {
         let address = address.parse().map_err(|error| format!("{address}: {error}"))?;
-        let open = || Stream::connect(address).map(Conn::new).map_err(|error| format!("connect: {error}"));
+        // From one address Linux looks long for a free port when many of the ephemeral ones are taken.
+        let from =
+            Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + u32::try_from(nth / HOST_COMPUTES).unwrap_or(0)).into();
+        let open = || Stream::connect_from(from, address).map(Conn::new).map_err(|error| format!("connect: {error}"));
         let (data, control) = (open()?, open()?);
         let (result, request) = (None, None);
         let mut compute = Self { data, control, unmet: End::BOTH.to_vec(), speed, range: None, result, request };

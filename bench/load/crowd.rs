@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use aliquot::common::limits::HEARTBEAT_MS;
+use aliquot::common::limits::{CONTROL_HEARTBEAT_MS, HEARTBEAT_MS};
 use aliquot::common::message::Speed;
 use aliquot::common::poll::{Ready, Set};
 use aliquot::common::process::raise_descriptor_limit;
@@ -17,7 +17,6 @@ use aliquot::divisors::{Method, operations};
 use super::compute::{Compute, End, LENGTH, ROUND, Waits};
 use super::master::{Cores, Master};
 
-const HEARTBEAT: Duration = Duration::from_millis(HEARTBEAT_MS);
 /// Computes that connect in a second.
 const JOINING: u64 = 2_000;
 /// All instants come from it.
@@ -93,7 +92,7 @@ impl Crowd {
             let join = Duration::from_secs_f64(compute as f64 / JOINING as f64);
             queue.push(Reverse((join, compute, Deed::Join)));
             for end in End::BOTH {
-                queue.push(Reverse((join + HEARTBEAT.mul_f64(random.f64()), compute, Deed::SayAlive(end))));
+                queue.push(Reverse((join + heartbeat(end).mul_f64(random.f64()), compute, Deed::SayAlive(end))));
             }
             queue.push(Reverse((joined + ROUND.mul_f64(place as f64 / count as f64), compute, Deed::Ask)));
         }
@@ -137,7 +136,7 @@ impl Crowd {
             self.perform(nth, deed).map_err(|cause| format!("compute {nth}, {deed:?}: {cause}"))?;
             let pause = match deed {
                 Deed::Join => continue,
-                Deed::SayAlive(_) => HEARTBEAT,
+                Deed::SayAlive(end) => heartbeat(end),
                 Deed::Ask => ROUND,
             };
             self.queue.push(Reverse((due + pause, nth, deed)));
@@ -203,6 +202,14 @@ impl Crowd {
         let late = of(&mut self.late);
         format!(r#""requests":{requests},"range_ms":[{ranges}],"accepted_ms":[{results}],"late_ms":[{late}]"#)
     }
+}
+
+/// How often a compute says so.
+fn heartbeat(end: End) -> Duration {
+    Duration::from_millis(match end {
+        End::Data => HEARTBEAT_MS,
+        End::Control => CONTROL_HEARTBEAT_MS,
+    })
 }
 
 /// The smallest of the sorted `values` that so large a share of them doesn't exceed; NaN if there are none.

@@ -59,7 +59,7 @@ fn write(count: u64, file: &Path) -> aliquot::common::error::Result<()> {
     loop {
         let batch: Vec<Record> = records.by_ref().take(BATCH).collect();
         if batch.is_empty() {
-            return Ok(());
+            return ledger.close();
         }
         if let Written::NoRoom(why) = ledger.commit(batch.iter())? {
             return Err(why);

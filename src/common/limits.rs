@@ -27,6 +27,12 @@ pub const OUTPUT_MAX_BYTES: usize = 8 * 1024 * 1024;
 pub const READ_TURN_MAX_BYTES: usize = 128 * 1024;
 /// Lines of one connection that one turn of the loop answers: a `query` of 8 bytes may be answered by a thousand lines.
 pub const LINES_TURN_MAX: usize = 16;
+/// Control connections that one turn of the loop looks at, at least: of fewer it looks at all.
+pub const CONTROL_LOOK_MIN: usize = 256;
+/// It has looked at each of them after so many turns at most,
+pub const CONTROL_ROUND_MAX: usize = 32;
+/// of which each waits no longer than this while some have to wait: so a round takes well under a heartbeat.
+pub const CONTROL_LOOK_MS: u64 = 20;
 /// Connections that one turn of the loop accepts.
 pub const ACCEPT_TURN_MAX: usize = 64;
 /// How long the kernel queues connections that are not yet accepted.
@@ -42,9 +48,13 @@ pub const LINGER_MAX_MS: u64 = 2_000;
 
 // --- The search --------------------------------------------------------------------------------------------------
 
-/// Each side of a connection of the search says something at least this often.
+/// A compute says on its data connection at least this often that it lives, and how far it is; manage answers.
 pub const HEARTBEAT_MS: u64 = 1_000;
-/// A peer that was silent for so long is lost: its connection is closed, its lease goes back. Ten heartbeats.
+/// Its monitor says so on the control connection, which bears no news: it need only be heard before it counts as silent.
+pub const CONTROL_HEARTBEAT_MS: u64 = 3_000;
+/// How often manage looks after what only time brings about.
+pub const TICK_MS: u64 = 1_000;
+/// A peer that was silent for so long is lost: its connection is closed, its lease goes back. Ten heartbeats of a compute, three of a monitor.
 pub const SILENCE_MAX_MS: u64 = 10_000;
 /// A report's connection may be silent for so long: a person who drives it with `nc` reads before typing on.
 pub const REPORT_SILENCE_MAX_MS: u64 = 120_000;
@@ -73,9 +83,9 @@ pub const RATE_WINDOW_MS: u64 = 60_000;
 pub const RANGE_SECONDS_DEFAULT: f64 = 15.0;
 /// How long manage waits for a ledger that another process has: one that only looks at it is done by then.
 pub const LEDGER_BUSY_MAX_MS: u64 = 250;
-/// Length of the ledger's write-ahead log from which on it is copied into the file: a restart reads it within some
-/// milliseconds, and it is long enough to copy a page once for many turns that have changed it.
-pub const WAL_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Length of the ledger's write-ahead log from which on it is copied into the file: a restart reads it within a tenth of a
+/// second, and under thousands of computes the loop is held up for that every eight seconds, not every one.
+pub const WAL_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// How often a ledger that has no room is tried again: a person who has made some looks for that long.
 pub const LEDGER_RETRY_MS: u64 = 1_000;
 /// Decisions that wait for room in the ledger, at most: of 10,000 computes a result, an end and a new lease each, three

@@ -1,7 +1,7 @@
 //! TCP over raw socket2 sockets, which nobody else touches: addresses, listening, accepting, connecting.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -115,10 +115,27 @@ impl Stream {
     /// # Errors
     /// When it fails at once.
     pub fn connect(to: SocketAddr) -> io::Result<Self> {
-        let stream = Self::tune(Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?)?;
-        match stream.0.connect(&to.into()) {
-            Ok(()) => Ok(stream),
-            Err(error) if is_pause(&error) => Ok(stream),
+        Self::socket_for(to)?.begin(to)
+    }
+
+    /// Begins to connect, as `connect`, from an address of this host and a port that is free there.
+    ///
+    /// # Errors
+    /// When it fails at once.
+    pub fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<Self> {
+        let stream = Self::socket_for(to)?;
+        stream.0.bind(&SocketAddr::new(from, 0).into())?;
+        stream.begin(to)
+    }
+
+    fn socket_for(to: SocketAddr) -> io::Result<Self> {
+        Self::tune(Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?)
+    }
+
+    fn begin(self, to: SocketAddr) -> io::Result<Self> {
+        match self.0.connect(&to.into()) {
+            Ok(()) => Ok(self),
+            Err(error) if is_pause(&error) => Ok(self),
             Err(error) => Err(error),
         }
     }

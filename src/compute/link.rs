@@ -2,7 +2,7 @@
 //! the control connection.
 
 use crate::common::clock::Millis;
-use crate::common::limits::{BACKOFF_MAX_MS, BACKOFF_MIN_MS, CONNECT_MAX_MS, HEARTBEAT_MS, SILENCE_MAX_MS};
+use crate::common::limits::{BACKOFF_MAX_MS, BACKOFF_MIN_MS, CONNECT_MAX_MS, SILENCE_MAX_MS};
 
 /// How a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub enum Due {
 /// The upkeep of one connection.
 #[derive(Debug)]
 pub struct Link {
+    heartbeat_ms: u64,
     phase: Phase,
     failures: u32,
     heard: Millis,
@@ -37,10 +38,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// No connection; the first attempt is due at once.
+    /// No connection; the first attempt is due at once. While it stands, a heartbeat is due after each `heartbeat_ms`.
     #[must_use]
-    pub fn new(seed: u64, now: Millis) -> Self {
-        Self { phase: Phase::Away(now), failures: 0, heard: now, said: now, random: fastrand::Rng::with_seed(seed) }
+    pub fn new(seed: u64, heartbeat_ms: u64, now: Millis) -> Self {
+        let random = fastrand::Rng::with_seed(seed);
+        Self { heartbeat_ms, phase: Phase::Away(now), failures: 0, heard: now, said: now, random }
     }
 
     /// What is due now. Call it again until nothing is.
@@ -52,7 +54,7 @@ impl Link {
             }
             Phase::Opening(deadline) if deadline <= now => Some(Due::GiveUp),
             Phase::Up if now.since(self.heard) >= SILENCE_MAX_MS => Some(Due::GiveUp),
-            Phase::Up if now.since(self.said) >= HEARTBEAT_MS => {
+            Phase::Up if now.since(self.said) >= self.heartbeat_ms => {
                 self.said = now;
                 Some(Due::Heartbeat)
             }
@@ -65,7 +67,7 @@ impl Link {
     pub fn deadline(&self) -> Millis {
         match self.phase {
             Phase::Away(at) | Phase::Opening(at) => at,
-            Phase::Up => self.said.after(HEARTBEAT_MS).min(self.heard.after(SILENCE_MAX_MS)),
+            Phase::Up => self.said.after(self.heartbeat_ms).min(self.heard.after(SILENCE_MAX_MS)),
         }
     }
 
@@ -94,10 +96,11 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::limits::HEARTBEAT_MS;
 
     #[test]
     fn attempts_get_rarer_but_never_end() {
-        let mut link = Link::new(1, Millis(0));
+        let mut link = Link::new(1, HEARTBEAT_MS, Millis(0));
         let mut now = Millis(0);
         let mut pauses = Vec::new();
         for _ in 0..100 {
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn an_attempt_and_a_silence_are_bounded() {
-        let mut link = Link::new(1, Millis(0));
+        let mut link = Link::new(1, HEARTBEAT_MS, Millis(0));
         link.due(Millis(0));
         assert_eq!(link.due(Millis(CONNECT_MAX_MS - 1)), None);
         assert_eq!(link.due(Millis(CONNECT_MAX_MS)), Some(Due::GiveUp));

@@ -12,7 +12,7 @@ use slog::{Logger, debug, info, warn};
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::{CHILD_EXIT_LOOK_MS, CHILD_EXIT_MAX_MS, HEARTBEAT_MS, MONITOR_PAUSE_MS};
+use crate::common::limits::{CHILD_EXIT_LOOK_MS, CHILD_EXIT_MAX_MS, MONITOR_PAUSE_MS, TICK_MS};
 use crate::common::log::{self, Screen};
 use crate::common::message::{Alive, Hello, Message};
 use crate::common::poll::{Interest, Ready, Set};
@@ -76,7 +76,7 @@ impl Monitor {
         if let Some(more) = self.trouble.over(now) {
             info!(log, "a monitor runs again, after {more} more failures");
         }
-        if self.child.is_some() { now.after(HEARTBEAT_MS) } else { self.fork_from }
+        if self.child.is_some() { now.after(TICK_MS) } else { self.fork_from }
     }
 
     /// Takes the end of a dead monitor.

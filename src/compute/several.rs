@@ -9,7 +9,7 @@ use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::{ENDING_MAX_MS, HEARTBEAT_MS};
+use crate::common::limits::{ENDING_MAX_MS, TICK_MS};
 use crate::common::poll::{Interest, Set};
 use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
 
@@ -36,7 +36,7 @@ pub fn run(options: &Options, log: &Logger, mut signals: Signals) -> Result<()> 
         set.add(signals.as_fd(), Interest::Read);
         let input = std::io::stdin();
         let slot = (options.until_eof && !several.endings.begun()).then(|| set.add(input.as_fd(), Interest::Read));
-        let wake = std::time::Duration::from_millis(HEARTBEAT_MS / 4);
+        let wake = std::time::Duration::from_millis(TICK_MS / 4);
         set.wait(wake).map_err(|error| Error::new(Status::Failed, "poll", error))?;
         let now = clock::now();
         if slot.is_some_and(|slot| set.ready(slot).readable) && at_end(&input) {

@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::common::clock::Millis;
 use crate::common::conn::Conn;
 use crate::common::error::Result;
-use crate::common::message::{Code, Hello, Message, Welcome};
+use crate::common::limits::{CONTROL_HEARTBEAT_MS, HEARTBEAT_MS};
+use crate::common::message::{Code, Hello, Message, Role, Welcome};
 use crate::common::net::{self, Stream};
 use crate::common::poll::{Interest, Ready};
 
@@ -50,7 +51,8 @@ impl Wire {
     /// A connection to `address` (`HOST:PORT`) that begins with `hello`.
     #[must_use]
     pub fn new(address: String, hello: Hello, seed: u64, now: Millis) -> Self {
-        let link = Link::new(seed, now);
+        let heartbeat_ms = if hello.role == Role::Control { CONTROL_HEARTBEAT_MS } else { HEARTBEAT_MS };
+        let link = Link::new(seed, heartbeat_ms, now);
         Self { address, hello, link, socket: Socket::None, untried: Vec::new(), met: false }
     }
 

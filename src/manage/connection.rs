@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 
 use crate::common::clock::Millis;
-use crate::common::conn::Conn;
+use crate::common::conn::{Conn, TooLong};
+use crate::common::limits::LINE_MAX_BYTES;
+use crate::common::message::{Code, Error, Message};
 use crate::common::net::Stream;
 use crate::common::poll::Interest;
+
+use super::state::{Event, Peer};
 
 /// A connection.
 pub struct Connection {
@@ -62,6 +66,12 @@ impl Connection {
         }
     }
 
+    /// True if something is left to do for it, even if nothing more comes from it.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.conn.has_output() || self.life != Life::Open { unheard: false }
+    }
+
     /// True if lines of it wait for the next turn.
     #[must_use]
     pub fn is_unheard(&self) -> bool {
@@ -72,5 +82,18 @@ impl Connection {
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.life, Life::Open { .. })
+    }
+}
+
+/// A line, without its LF, as an event.
+#[must_use]
+pub fn understand(peer: Peer, line: Result<&[u8], TooLong>) -> Event {
+    let Ok(line) = line else {
+        let text = format!("1:1: a line has {LINE_MAX_BYTES} bytes at most");
+        return Event::Garbled(peer, Error::new(Code::TooLong, text));
+    };
+    match Message::read(line) {
+        Ok(message) => Event::Said(peer, message),
+        Err(malformed) => Event::Garbled(peer, malformed.into()),
     }
 }

@@ -24,6 +24,8 @@ pub mod progress;
 
 pub mod connection;
 
+pub mod links;
+
 pub mod server;
 
 use std::io::Write;

@@ -10,14 +10,13 @@ use slog::{Level, Logger, debug, error, info, trace, warn};
 
 use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
-use crate::common::conn::TooLong;
 use crate::common::error::{Error as Failure, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{
-    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, HEARTBEAT_MS, LEDGER_RETRY_MS, LINE_MAX_BYTES, LINES_TURN_MAX, LINGER_MAX_MS,
-    PROOF_SLICE_DIVISIONS, ROUNDS_TURN_MAX, SLICE_MS, WITHHELD_MAX,
+    ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, CONTROL_LOOK_MS, LEDGER_RETRY_MS, LINES_TURN_MAX, LINGER_MAX_MS,
+    PROOF_SLICE_DIVISIONS, ROUNDS_TURN_MAX, SLICE_MS, TICK_MS, WITHHELD_MAX,
 };
-use crate::common::message::{Code, Error, Message};
+use crate::common::message::Message;
 use crate::common::net::{Listener, Stream};
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process;
@@ -25,8 +24,9 @@ use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
 use crate::common::trouble::Trouble;
 use crate::common::view;
 
-use super::connection::{Connection, Life};
+use super::connection::{Connection, Life, understand};
 use super::ledger::{Ledger, Written};
+use super::links::Links;
 use super::outbox::Outbox;
 use super::progress::Progress;
 use super::state::{Action, Event, Peer, State};
@@ -52,9 +52,11 @@ pub struct Server {
 /// What changes from turn to turn.
 #[derive(Default)]
 struct Turns {
-    links: BTreeMap<Peer, Connection>,
+    links: Links,
     next_peer: Peer,
     next_tick: Millis,
+    /// When the last turn left proofs to do: the loop hasn't rested since.
+    proofs_left: Option<Millis>,
     accept_from: Millis,
     /// Connections can't be taken.
     turned_away: Trouble,
@@ -85,6 +87,7 @@ impl Server {
         if turns.at_once {
             return Err(Failure::new(Status::Failed, "ending", "a second signal: ended at once"));
         }
+        self.ledger.close()?;
         Ok(turns.report)
     }
 
@@ -98,9 +101,9 @@ impl Server {
     }
 
     fn is_over(&self, turns: &Turns) -> bool {
-        let unsent = || turns.links.values().any(|link| link.conn.has_output());
         let now = clock::now();
-        let gone = self.state.is_over(now) && self.brood.is_empty() && turns.outbox.is_empty() && !unsent();
+        let quiet = || self.brood.is_empty() && turns.outbox.is_empty() && !turns.links.has_output();
+        let gone = self.state.is_over(now) && quiet();
         gone || turns.at_once || self.state.is_overdue(now)
     }
 
@@ -111,49 +114,62 @@ impl Server {
         self.accept(turns, now);
         for (peer, ready) in ready {
             self.serve(turns, peer, ready, now);
+            if self.state.is_control(peer) {
+                turns.links.set_control(peer);
+            }
         }
         if turns.next_tick <= now {
-            turns.next_tick = now.after(HEARTBEAT_MS);
+            turns.next_tick = now.after(TICK_MS);
             self.state.handle(Event::Tick, now);
             self.tend_brood(now);
             if turns.turned_away.over(now).is_some() {
                 info!(self.log, "accept: connections are taken again");
             }
         }
-        self.prove(now);
+        self.prove(turns, now);
         self.carry_out(turns, now)?;
         self.sweep(turns, now);
         self.progress.show(&self.state, &self.log, now);
         Ok(())
     }
 
-    /// Works on proofs, for a moment.
-    fn prove(&mut self, now: Millis) {
-        let until = now.after(SLICE_MS);
+    /// Works on proofs: for a moment, or for as long as the rest of the loop took since. So they keep up with the results,
+    /// however many connections there are.
+    fn prove(&mut self, turns: &mut Turns, now: Millis) {
+        let begin = clock::now();
+        let rest_ms = turns.proofs_left.map_or(0, |since| begin.since(since));
+        let until = begin.after(rest_ms.max(SLICE_MS));
         while self.state.has_proofs() && clock::now() < until {
             self.state.prove(PROOF_SLICE_DIVISIONS, now);
         }
+        turns.proofs_left = self.state.has_proofs().then(clock::now);
     }
 
-    /// Waits for something to do; gives the connections that are ready.
-    fn wait(&self, turns: &Turns) -> Result<Vec<(Peer, Ready)>> {
+    /// Waits for something to do; gives the connections that are ready, or left over from the last turn.
+    ///
+    /// With thousands of connections this costs most of a turn: what it does to each counts.
+    fn wait(&self, turns: &mut Turns) -> Result<BTreeMap<Peer, Ready>> {
         let now = clock::now();
         let mut set = Set::new();
         set.add(self.signals.as_fd(), Interest::Read);
         if turns.accept_from <= now {
             set.add(self.listener.as_fd(), Interest::Read);
         }
-        let slots: Vec<_> = turns
-            .links
-            .iter()
-            .map(|(peer, link)| (*peer, link.is_unheard(), set.add(link.conn.as_fd(), link.interest())))
-            .collect();
-        let busy = self.state.has_proofs() || slots.iter().any(|(_, unheard, _)| *unheard);
-        let deadline = if busy { now } else { turns.next_tick.min(self.progress.due()) };
+        let slots: Vec<_> =
+            turns.links.looked_at().map(|(peer, link)| (peer, set.add(link.conn.as_fd(), link.interest()))).collect();
+        let mut ready: BTreeMap<Peer, Ready> = turns.links.unheard().map(|peer| (peer, Ready::default())).collect();
+        let mut deadline = turns.next_tick.min(self.progress.due());
+        if !turns.links.looks_at_all() {
+            deadline = deadline.min(now.after(CONTROL_LOOK_MS));
+        }
+        if self.state.has_proofs() || !ready.is_empty() {
+            deadline = now;
+        }
         set.wait(now.until(deadline)).map_err(|error| Failure::new(Status::Failed, "poll", error))?;
-        let looked_at = slots.into_iter().map(|(peer, unheard, slot)| (peer, unheard, set.ready(slot)));
-        let ready = looked_at.filter(|(_, unheard, ready)| ready.readable || ready.writable || *unheard);
-        Ok(ready.map(|(peer, _, ready)| (peer, ready)).collect())
+        let looked_at = slots.into_iter().map(|(peer, slot)| (peer, set.ready(slot)));
+        ready.extend(looked_at.filter(|(_, ready)| ready.readable || ready.writable));
+        turns.links.move_on();
+        Ok(ready)
     }
 
     fn take_signals(&mut self, turns: &mut Turns, now: Millis) {
@@ -221,7 +237,7 @@ impl Server {
 
     /// Reads what a ready connection brings, and passes its lines on.
     fn serve(&mut self, turns: &mut Turns, peer: Peer, ready: Ready, now: Millis) {
-        let Some(link) = turns.links.get_mut(&peer) else { return };
+        let Some(link) = turns.links.get_mut(peer) else { return };
         let received = if ready.readable { link.conn.receive() } else { Ok(()) };
         let mut lines = 0;
         while link.is_open()
@@ -340,16 +356,21 @@ impl Server {
         match action {
             Action::Record(_) => {}
             Action::Send(peer, message) => {
-                let Some(link) = turns.links.get_mut(&peer) else { return Ok(()) };
+                let Some(link) = turns.links.get_mut(peer) else { return Ok(()) };
                 trace!(self.log, "to {peer}: {message:?}");
-                if let Err(broken) = link.conn.send(message.line().as_bytes()) {
+                let mut sent = link.conn.send(message.line().as_bytes());
+                if matches!(message, Message::Range(_)) {
+                    // A compute idles for want of it: it is written before the signs of life of all others.
+                    sent = sent.and_then(|()| link.conn.flush());
+                }
+                if let Err(broken) = sent {
                     warn!(self.log, "connection {peer} from {}: {broken}", link.from);
-                    turns.links.remove(&peer);
+                    turns.links.remove(peer);
                     self.state.handle(Event::Gone(peer), now);
                 }
             }
             Action::Close(peer) => {
-                if let Some(link) = turns.links.get_mut(&peer).filter(|link| link.is_open()) {
+                if let Some(link) = turns.links.get_mut(peer).filter(|link| link.is_open()) {
                     link.life = Life::Lingering(now.after(LINGER_MAX_MS));
                 }
             }
@@ -370,23 +391,9 @@ impl Server {
 
     /// Writes what is queued, and drops the connections that are of no more use.
     fn sweep(&mut self, turns: &mut Turns, now: Millis) {
-        let over = turns.links.extract_if(.., |_, link| !link.sweep(now));
-        for (peer, link) in over {
+        for (peer, link) in turns.links.sweep(now) {
             debug!(self.log, "connection {peer} from {} is closed", link.from);
             self.state.handle(Event::Gone(peer), now);
         }
-    }
-}
-
-/// A line, without its LF, as an event.
-#[must_use]
-pub fn understand(peer: Peer, line: std::result::Result<&[u8], TooLong>) -> Event {
-    let Ok(line) = line else {
-        let text = format!("1:1: a line has {LINE_MAX_BYTES} bytes at most");
-        return Event::Garbled(peer, Error::new(Code::TooLong, text));
-    };
-    match Message::read(line) {
-        Ok(message) => Event::Said(peer, message),
-        Err(malformed) => Event::Garbled(peer, malformed.into()),
     }
 }

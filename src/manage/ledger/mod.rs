@@ -169,7 +169,6 @@ impl Ledger {
     /// From here on it is written to.
     fn begin_writing(&mut self, settings: Settings, stored: Option<Settings>) -> rusqlite::Result<()> {
         self.enter_modes()?;
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         if stored == Some(settings) {
             // So that it opens where there is no room as well.
             return Ok(());
@@ -212,16 +211,22 @@ impl Ledger {
             Err(error) if is_full(&error) => return Ok(Written::NoRoom(self.explain(&error))),
             Err(error) => return Err(self.explain(&error)),
         }
-        self.checkpoint()?;
+        if fs::metadata(self.log()).is_ok_and(|log| log.len() >= WAL_MAX_BYTES) {
+            self.checkpoint()?;
+        }
         Ok(Written::Done)
     }
 
-    /// Copies the write-ahead log into the file once it is long. Where there is no room for that it gets longer.
+    /// Leaves one whole file, without a log beside it, if there is room.
+    ///
+    /// # Errors
+    /// I/O. All that was committed is kept, in the log.
+    pub fn close(self) -> Result<()> {
+        self.checkpoint()
+    }
+
+    /// Copies the write-ahead log into the file. Where there is no room for that it gets longer.
     fn checkpoint(&self) -> Result<()> {
-        let log = fs::metadata(self.log());
-        if log.map_or(0, |log| log.len()) < WAL_MAX_BYTES {
-            return Ok(());
-        }
         match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             Err(error) if !is_full(&error) => Err(self.explain(&error)),
             _ => Ok(()),
@@ -247,7 +252,7 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        // A log without anything in it may go, even where nothing was to be written.
+        // SQLite would copy the log at its end, and pass over what fails. Only a log without anything in it goes.
         if fs::metadata(self.log()).is_ok_and(|log| log.len() == 0) {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }

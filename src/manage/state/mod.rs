@@ -265,6 +265,12 @@ impl State {
         matches!(self.phase, Phase::Ending(deadline) if deadline <= now)
     }
 
+    /// True if `peer` is the control connection of a compute.
+    #[must_use]
+    pub fn is_control(&self, peer: Peer) -> bool {
+        self.seats.get(&peer).is_some_and(Seat::is_control)
+    }
+
     /// True once manage ends.
     #[must_use]
     pub fn is_ending(&self) -> bool {

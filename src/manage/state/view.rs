@@ -121,9 +121,12 @@ impl State {
 
     /// The cost of all that is tested, unfinished ranges included.
     fn operations_done(&self) -> f64 {
-        let method = self.settings.method;
-        let unfinished = self.unfinished().map(|(first, tested)| operations(method, first, first + (tested - 1)));
-        self.operations_accepted + unfinished.sum::<f64>()
+        self.operations_accepted
+            + self.unfinished().map(|(first, tested)| self.operations_of(first, tested)).sum::<f64>()
+    }
+
+    fn operations_of(&self, first: u64, tested: u64) -> f64 {
+        operations(self.settings.method, first, first + (tested - 1))
     }
 
     /// First candidate and count tested of every unfinished range that counts once it is done.
@@ -135,9 +138,12 @@ impl State {
     }
 
     pub(super) fn sample_rates(&mut self) {
-        let unfinished: u64 = self.unfinished().map(|(_, tested)| tested).sum();
-        let candidates = self.coverage.done() + unfinished;
-        self.rates.push(Sample { at: self.now, candidates, operations: self.operations_done() });
+        let (mut candidates, mut operations) = (self.coverage.done(), self.operations_accepted);
+        for (first, tested) in self.unfinished() {
+            candidates += tested;
+            operations += self.operations_of(first, tested);
+        }
+        self.rates.push(Sample { at: self.now, candidates, operations });
     }
 }
 

@@ -8,7 +8,7 @@ use aliquot::common::conn::TooLong;
 use aliquot::common::limits::LINE_MAX_BYTES;
 use aliquot::common::message::Message;
 use aliquot::divisors::Method;
-use aliquot::manage::server::understand;
+use aliquot::manage::connection::understand;
 use aliquot::manage::state::{Action, Event, Identity, Policy, Record, Restored, Settings, State};
 
 use super::model::{Answer, Books, Conn, Model};

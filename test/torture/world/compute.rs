@@ -2,6 +2,7 @@
 //! work that takes simulated time.
 
 use aliquot::common::clock::Millis;
+use aliquot::common::limits::{CONTROL_HEARTBEAT_MS, HEARTBEAT_MS};
 use aliquot::common::message::{Found, Hello, Instance, Range, Role, Speed, Version};
 use aliquot::compute::duty::Duty;
 use aliquot::compute::link::Link;
@@ -35,8 +36,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    fn new(seed: u64, now: Millis) -> Self {
-        Self { link: Link::new(seed, now), socket: Socket::None }
+    fn new(seed: u64, heartbeat_ms: u64, now: Millis) -> Self {
+        Self { link: Link::new(seed, heartbeat_ms, now), socket: Socket::None }
     }
 }
 
@@ -76,11 +77,11 @@ pub struct Compute {
 impl Compute {
     pub fn new(life: u64, nature: Nature, seed: u64, now: Millis) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let control = nature.watched.then(|| Wire::new(random.u64(..), now));
+        let control = nature.watched.then(|| Wire::new(random.u64(..), CONTROL_HEARTBEAT_MS, now));
         Self {
             life,
             duty: Duty::default(),
-            data: Wire::new(random.u64(..), now),
+            data: Wire::new(random.u64(..), HEARTBEAT_MS, now),
             control,
             nature,
             work: None,
@@ -151,9 +152,8 @@ impl Compute {
         match self.nature.lie.filter(|lie| *lie == Lie::Hides || self.random.bool()) {
             None => {}
             Some(Lie::Sum) => found.sum += 1,
-            Some(Lie::Hit) => {
-                found.perfect.0 = vec![found.last].into_iter().filter(|n| !truth::perfect(*n, *n).contains(n)).collect()
-            }
+            Some(Lie::Hit) if truth::perfect(found.last, found.last).is_empty() => found.perfect.0 = vec![found.last],
+            Some(Lie::Hit) => {}
             Some(Lie::Count) => found.tested += 1,
             Some(Lie::Hides) => found.perfect.0.clear(),
         }

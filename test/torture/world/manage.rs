@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use aliquot::common::limits::{HEARTBEAT_MS, LINES_TURN_MAX, LINGER_MAX_MS};
+use aliquot::common::limits::{LINES_TURN_MAX, LINGER_MAX_MS, TICK_MS};
 use aliquot::common::message::{Alive, Code, Error, Found, Message};
 use aliquot::manage::coverage::Span;
 use aliquot::manage::outbox::Outbox;
@@ -172,7 +172,7 @@ impl World {
         }
         let ticked = manage.next_tick <= now.0;
         if ticked {
-            manage.next_tick = now.0 + HEARTBEAT_MS;
+            manage.next_tick = now.0 + TICK_MS;
             if self.broken != Some(Broken::NeverTicks) {
                 manage.state.handle(Event::Tick, now);
             }

@@ -2,7 +2,7 @@
 //! nobody idles for more than 2 s while another holds more than 2 s of work.
 
 use super::*;
-use crate::common::limits::{HEARTBEAT_MS, RECALL_FIRSTS_MIN, STARVED_MS};
+use crate::common::limits::{HEARTBEAT_MS, RECALL_FIRSTS_MIN, STARVED_MS, TICK_MS};
 use crate::common::message::{Found, Instance, Recall};
 use crate::divisors::{ClosedForm, last_for};
 
@@ -94,7 +94,7 @@ impl Simulation {
         while !self.world.state.is_complete() {
             self.world.now = self.world.now.after(STEP_MS);
             assert!(self.world.now.0 < 10_000_000, "it doesn't end");
-            if self.world.now.0.is_multiple_of(HEARTBEAT_MS) {
+            if self.world.now.0.is_multiple_of(TICK_MS) {
                 self.world.handle(Event::Tick);
                 self.deliver();
             }
@@ -366,7 +366,7 @@ fn only_who_could_go_on_is_waited_for() {
     do_the_rest(&mut world, 4);
     world.handle(Event::Gone(4));
     for _ in 0..5 {
-        world.tick(HEARTBEAT_MS);
+        world.tick(TICK_MS);
     }
     assert!(matches!(world.last_said(2), Message::Range(_)), "a struck host waits for ever: it isn't starved");
     world.compute(3, "good");
@@ -390,8 +390,8 @@ fn as_many_are_asked_as_wait() {
     world.compute(2, "good");
     do_the_rest(&mut world, 3);
     let asked = |world: &World| [1, 2].map(|peer| matches!(world.last_said(peer), Message::Recall(_)));
-    world.tick(HEARTBEAT_MS);
+    world.tick(TICK_MS);
     assert_eq!(asked(&world), [true, false], "the one with most to do");
-    world.tick(HEARTBEAT_MS);
+    world.tick(TICK_MS);
     assert_eq!(asked(&world), [true, true], "then another, as the first has nothing to hand in");
 }
