@@ -52,6 +52,8 @@ pub const LINGER_MAX_MS: u64 = 2_000;
 pub const HEARTBEAT_MS: u64 = 1_000;
 /// Its monitor says so on the control connection, which bears no news: it need only be heard before it counts as silent.
 pub const CONTROL_HEARTBEAT_MS: u64 = 3_000;
+/// How long proofs may hold up a turn of manage's loop where they are behind: for one who waits meanwhile it is twice that.
+pub const PROOFS_TURN_MAX_MS: u64 = 50;
 /// How often manage looks after what only time brings about.
 pub const TICK_MS: u64 = 1_000;
 /// A peer that was silent for so long is lost: its connection is closed, its lease goes back. Ten heartbeats of a compute, three of a monitor.

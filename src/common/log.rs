@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use slog::{Drain, Level, Logger, o};
+use slog::{Drain, Level, Logger, debug, error, info, o, warn};
 use slog_term::{FullFormat, PlainSyncDecorator, RecordDecorator, ThreadSafeTimestampFn};
 
 use super::limits::LOG_LINE_MAX_BYTES;
@@ -146,4 +146,13 @@ pub fn under_systemd() -> bool {
 #[must_use]
 pub fn on_terminal() -> bool {
     io::stderr().is_terminal() && !under_systemd()
+}
+/// Says `text` at a `level` that is known only now.
+pub fn tell(log: &Logger, level: Level, text: &str) {
+    match level {
+        Level::Critical | Level::Error => error!(log, "{text}"),
+        Level::Warning => warn!(log, "{text}"),
+        Level::Info => info!(log, "{text}"),
+        Level::Debug | Level::Trace => debug!(log, "{text}"),
+    }
 }

@@ -48,12 +48,13 @@ impl Links {
         }
     }
 
-    /// The connections that this turn looks at.
-    pub fn looked_at(&self) -> impl Iterator<Item = (Peer, &Connection)> {
-        self.data.iter().chain(self.round().take(self.share())).map(|(peer, link)| (*peer, link))
+    /// The connections that a turn looks at, or all.
+    pub fn looked_at(&self, all: bool) -> impl Iterator<Item = (Peer, &Connection)> {
+        let share = if all { self.control.len() } else { self.share() };
+        self.data.iter().chain(self.round().take(share)).map(|(peer, link)| (*peer, link))
     }
 
-    /// True if that is all.
+    /// True if every turn looks at all.
     #[must_use]
     pub fn looks_at_all(&self) -> bool {
         self.control.len() <= self.share()
@@ -121,18 +122,19 @@ mod tests {
         for peer in 1..=count as Peer {
             assert_eq!(links.looks_at_all(), peer as usize <= CONTROL_LOOK_MIN + 1);
             links.insert(peer, Connection::new(Stream::connect(address).unwrap(), address));
-            assert!(links.looked_at().any(|(looked_at, _)| looked_at == peer), "it may have something to ask");
+            assert!(links.looked_at(false).any(|(looked_at, _)| looked_at == peer), "it may have something to ask");
             links.set_control(peer);
         }
         let mut seen = BTreeSet::new();
         for turn in 1..=2 {
-            let now: Vec<Peer> = links.looked_at().map(|(peer, _)| peer).collect();
+            let now: Vec<Peer> = links.looked_at(false).map(|(peer, _)| peer).collect();
             assert_eq!(now.len(), CONTROL_LOOK_MIN, "turn {turn}");
             seen.extend(now);
             links.move_on();
         }
         assert_eq!(seen.len(), count);
         links.remove(links.next);
-        assert_eq!(links.looked_at().count(), CONTROL_LOOK_MIN, "it goes on behind one that is gone");
+        assert_eq!(links.looked_at(false).count(), CONTROL_LOOK_MIN, "it goes on behind one that is gone");
+        assert_eq!(links.looked_at(true).count(), count - 1);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
-use slog::{Level, Logger, debug, error, info, trace, warn};
+use slog::{Logger, debug, error, info, trace, warn};
 
 use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
@@ -14,8 +14,9 @@ use crate::common::error::{Error as Failure, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{
     ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, CONTROL_LOOK_MS, LEDGER_RETRY_MS, LINES_TURN_MAX, LINGER_MAX_MS,
-    PROOF_SLICE_DIVISIONS, ROUNDS_TURN_MAX, SLICE_MS, TICK_MS, WITHHELD_MAX,
+    PROOF_SLICE_DIVISIONS, PROOFS_TURN_MAX_MS, ROUNDS_TURN_MAX, SLICE_MS, TICK_MS, WITHHELD_MAX,
 };
+use crate::common::log;
 use crate::common::message::Message;
 use crate::common::net::{Listener, Stream};
 use crate::common::poll::{Interest, Ready, Set};
@@ -55,6 +56,8 @@ struct Turns {
     links: Links,
     next_peer: Peer,
     next_tick: Millis,
+    /// This turn has a tick: it looks at all connections first, so that nobody is taken for silent who was not heard.
+    ticks: bool,
     /// When the last turn left proofs to do: the loop hasn't rested since.
     proofs_left: Option<Millis>,
     accept_from: Millis,
@@ -118,7 +121,7 @@ impl Server {
                 turns.links.set_control(peer);
             }
         }
-        if turns.next_tick <= now {
+        if turns.ticks {
             turns.next_tick = now.after(TICK_MS);
             self.state.handle(Event::Tick, now);
             self.tend_brood(now);
@@ -138,7 +141,7 @@ impl Server {
     fn prove(&mut self, turns: &mut Turns, now: Millis) {
         let begin = clock::now();
         let rest_ms = turns.proofs_left.map_or(0, |since| begin.since(since));
-        let until = begin.after(rest_ms.max(SLICE_MS));
+        let until = begin.after(rest_ms.clamp(SLICE_MS, PROOFS_TURN_MAX_MS));
         while self.state.has_proofs() && clock::now() < until {
             self.state.prove(PROOF_SLICE_DIVISIONS, now);
         }
@@ -150,15 +153,21 @@ impl Server {
     /// With thousands of connections this costs most of a turn: what it does to each counts.
     fn wait(&self, turns: &mut Turns) -> Result<BTreeMap<Peer, Ready>> {
         let now = clock::now();
+        turns.ticks = turns.next_tick <= now;
         let mut set = Set::new();
         set.add(self.signals.as_fd(), Interest::Read);
         if turns.accept_from <= now {
             set.add(self.listener.as_fd(), Interest::Read);
         }
-        let slots: Vec<_> =
-            turns.links.looked_at().map(|(peer, link)| (peer, set.add(link.conn.as_fd(), link.interest()))).collect();
+        let slots: Vec<_> = turns
+            .links
+            .looked_at(turns.ticks)
+            .map(|(peer, link)| (peer, set.add(link.conn.as_fd(), link.interest())))
+            .collect();
         let mut ready: BTreeMap<Peer, Ready> = turns.links.unheard().map(|peer| (peer, Ready::default())).collect();
         let mut deadline = turns.next_tick.min(self.progress.due());
+        let others = [Some(turns.accept_from).filter(|from| *from > now), turns.retry_ledger];
+        deadline = others.into_iter().flatten().fold(deadline, Millis::min);
         if !turns.links.looks_at_all() {
             deadline = deadline.min(now.after(CONTROL_LOOK_MS));
         }
@@ -375,18 +384,9 @@ impl Server {
                 }
             }
             Action::SignalSelf(ending) => process::signal_self(ending)?,
-            Action::Log(level, text) => self.tell(level, &text),
+            Action::Log(level, text) => log::tell(&self.log, level, &text),
         }
         Ok(())
-    }
-
-    fn tell(&self, level: Level, text: &str) {
-        match level {
-            Level::Critical | Level::Error => error!(self.log, "{text}"),
-            Level::Warning => warn!(self.log, "{text}"),
-            Level::Info => info!(self.log, "{text}"),
-            Level::Debug | Level::Trace => debug!(self.log, "{text}"),
-        }
     }
 
     /// Writes what is queued, and drops the connections that are of no more use.

@@ -44,8 +44,8 @@ enum Damage {
 }
 
 impl Files {
-    /// The ledger of a search that was killed: all in the file, and the same with the next turns in the log.
-    fn of_a_search() -> [Self; 2] {
+    /// The ledger of a search that was killed: all in the log, all in the file, and that with the next turns in the log.
+    fn of_a_search() -> [Self; 3] {
         let mut victim = Victim::new(100_000);
         let path = victim.scene.path("search.db");
         let mut run = |results| {
@@ -55,10 +55,11 @@ impl Files {
             manage.wait_gone();
         };
         run(40);
+        let young = Self::read(&path);
         fold(&path);
         let folded = Self::read(&path);
         run(60);
-        [folded, Self::read(&path)]
+        [young, folded, Self::read(&path)]
     }
 
     fn read(path: &Path) -> Self {
@@ -126,7 +127,7 @@ struct Patient {
 }
 
 impl Patient {
-    fn both() -> [Self; 2] {
+    fn all() -> [Self; 3] {
         Files::of_a_search().map(Self::new)
     }
 
@@ -217,7 +218,7 @@ fn spread(all: Range<usize>, count: usize) -> impl Iterator<Item = usize> {
 #[test]
 fn a_ledger_that_is_cut_is_refused_or_whole() {
     let mut tally = Tally::default();
-    for mut patient in Patient::both() {
+    for mut patient in Patient::all() {
         let (db, wal) = (patient.whole.db.len(), patient.whole.wal.len());
         let cuts: Vec<_> = spread(db - 2 * PAGE..db, 10)
             .map(Damage::CutDb)
@@ -234,15 +235,18 @@ fn a_ledger_that_is_cut_is_refused_or_whole() {
 fn a_ledger_with_a_bit_turned_over_is_refused_or_whole() {
     let mut random = Rng::with_seed(crate::seed());
     let (mut tally, wanted) = (Tally::default(), cases(30, 1_000));
-    for mut patient in Patient::both() {
+    for mut patient in Patient::all() {
         let (db, wal) = (patient.whole.db.len(), patient.whole.wal.len());
         for _ in 0..wanted {
             let bit = random.u8(0..8);
             // What says where the rows of a page are is hit as often as all the rest: rows may be gone without a trace.
-            patient.try_damage(match random.u8(0..4) {
+            let frame = random.usize(0..=wal / FRAME);
+            patient.try_damage(match random.u8(0..5) {
                 0 => Damage::FlipDb(random.usize(0..100), bit),
                 1 => Damage::FlipDb(PAGE * random.usize(0..db / PAGE) + random.usize(0..16), bit),
                 2 if wal > 0 => Damage::FlipWal(random.usize(0..wal), bit),
+                3 if frame > 0 => Damage::FlipWal(WAL_HEADER + (frame - 1) * FRAME + random.usize(0..24), bit),
+                3 if wal > 0 => Damage::FlipWal(random.usize(0..WAL_HEADER), bit),
                 _ => Damage::FlipDb(random.usize(0..db), bit),
             });
         }

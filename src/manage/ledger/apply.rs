@@ -76,10 +76,12 @@ fn delete(turn: &Transaction<'_>, table: &str, first: u64) -> rusqlite::Result<(
     Ok(())
 }
 
-/// The row of a compute, made if it is new.
+/// The row of a compute, made if it is new. One that comes back under another host's name is another: what a host has
+/// done must be found by its name.
 fn compute_id(turn: &Transaction<'_>, holder: &Holder) -> rusqlite::Result<i64> {
     let instance = holder.instance.to_string();
-    if let Some(id) = read(turn, "compute", "WHERE instance = ?", &[&instance], |row| row.get(0))?.pop() {
+    let its = "WHERE instance = ? AND host = ?";
+    if let Some(id) = read(turn, "compute", its, &[&instance, &holder.host], |row| row.get(0))?.pop() {
         return Ok(id);
     }
     let last: Option<i64> =

@@ -1,5 +1,6 @@
 //! Damage, looked for before anything is read as data.
 
+use std::fs;
 use std::path::Path;
 
 use rusqlite::{Connection, Row};
@@ -8,17 +9,30 @@ use super::refusal;
 use super::rows::{TABLES, damaged};
 use super::wal;
 
-/// The write-ahead log at `path`.
+/// The file, before SQLite sees it: it would delete the log of an empty one.
+///
+/// # Errors
+/// If it is empty or gone while its log isn't.
+pub(super) fn file(file: &Path, log: &Path) -> rusqlite::Result<()> {
+    let length = |path| fs::metadata(path).map_or(0, |file| file.len());
+    if length(file) == 0 && length(log) > 0 {
+        return Err(damaged(&format!("it is empty, but not its log {}", log.display())));
+    }
+    Ok(())
+}
+
+/// The write-ahead log.
 ///
 /// # Errors
 /// If accepted transactions stand behind a broken frame.
-pub(super) fn log(path: &str) -> rusqlite::Result<()> {
-    match wal::damage(Path::new(path)) {
+pub(super) fn log(log: &Path) -> rusqlite::Result<()> {
+    let shown = log.display();
+    match wal::damage(log) {
         Ok(None) => Ok(()),
         Ok(Some((frame, behind))) => {
-            Err(damaged(&format!("frame {frame} of {path} is broken, and {behind} whole transactions come after it")))
+            Err(damaged(&format!("frame {frame} of {shown} is broken, and {behind} whole transactions come after it")))
         }
-        Err(error) => Err(refusal(format!("{path}: {error}"))),
+        Err(error) => Err(refusal(format!("{shown}: {error}"))),
     }
 }
 

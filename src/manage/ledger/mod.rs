@@ -18,7 +18,7 @@ pub mod check;
 pub use wanted::Wanted;
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -56,6 +56,8 @@ pub enum Written {
 /// An open ledger, held by this process alone.
 pub struct Ledger {
     path: String,
+    /// Its write-ahead log: SQLite keeps it beside the file that a symbolic link leads to.
+    log: PathBuf,
     connection: Connection,
     next_lease: u64,
 }
@@ -67,21 +69,32 @@ impl Ledger {
     /// I/O if it can't be read or written, isn't a ledger, is damaged, or another manage holds it; usage if the search
     /// in it contradicts what is `wanted`.
     pub fn open(path: &str, wanted: Wanted) -> Result<(Self, Settings, Restored)> {
-        let mut ledger = Self::hold(path, OpenFlags::default())?;
+        let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut ledger = Self::hold(path, create)?;
         ledger.bring_up_to_date().map_err(|error| ledger.explain(&error))?;
         let stored = ledger.examine().map_err(|error| ledger.explain(&error))?;
         let settings = wanted::reconcile(path, stored, wanted)?;
         let restored = stored::search(&ledger.connection).map_err(|error| ledger.explain(&error))?;
         ledger.next_lease = restored.next_lease;
         ledger.begin_writing(settings, stored).map_err(|error| ledger.explain(&error))?;
+        if stored.is_none() {
+            // From now on the file itself says that there is a search in it, whatever becomes of its log.
+            ledger.checkpoint()?;
+        }
         Ok((ledger, settings, restored))
     }
 
-    /// Takes the file for this process. Nothing is written to it, not even when it is closed again.
+    /// Takes the file for this process, if its log is sound. Nothing is written to it, not even when it is closed again.
     fn hold(path: &str, flags: OpenFlags) -> Result<Self> {
-        let connection = Connection::open_with_flags(path, flags).map_err(|error| failure(path, &error))?;
-        let ledger = Self { path: path.to_owned(), connection, next_lease: 1 };
-        ledger.lock().map_err(|error| ledger.explain(&error))?;
+        let file = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        let log = PathBuf::from(log);
+        examine::file(&file, &log).map_err(|error| failure(path, &error))?;
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        let connection = connection.map_err(|error| failure(path, &error))?;
+        let ledger = Self { path: path.to_owned(), log, connection, next_lease: 1 };
+        ledger.lock().and_then(|()| examine::log(&ledger.log)).map_err(|error| ledger.explain(&error))?;
         Ok(ledger)
     }
 
@@ -156,14 +169,8 @@ impl Ledger {
 
     /// Looks for damage in all that a restart reads; gives the search, if there is one already.
     fn examine(&self) -> rusqlite::Result<Option<Settings>> {
-        examine::log(&self.log())?;
         examine::tables(&self.connection, &rows::SMALL)?;
         stored::settings(&self.connection)
-    }
-
-    /// The path of the write-ahead log.
-    fn log(&self) -> String {
-        format!("{}-wal", self.path)
     }
 
     /// From here on it is written to.
@@ -211,7 +218,7 @@ impl Ledger {
             Err(error) if is_full(&error) => return Ok(Written::NoRoom(self.explain(&error))),
             Err(error) => return Err(self.explain(&error)),
         }
-        if fs::metadata(self.log()).is_ok_and(|log| log.len() >= WAL_MAX_BYTES) {
+        if fs::metadata(&self.log).is_ok_and(|log| log.len() >= WAL_MAX_BYTES) {
             self.checkpoint()?;
         }
         Ok(Written::Done)
@@ -253,7 +260,7 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         // SQLite would copy the log at its end, and pass over what fails. Only a log without anything in it goes.
-        if fs::metadata(self.log()).is_ok_and(|log| log.len() == 0) {
+        if fs::metadata(&self.log).is_ok_and(|log| log.len() == 0) {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }

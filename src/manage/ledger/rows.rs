@@ -10,8 +10,8 @@ use rusqlite::{Connection, Row, Statement, ffi, params_from_iter};
 pub(super) const TABLES: &str = "
     CREATE TABLE setting (name TEXT PRIMARY KEY, value NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE compute (
-        id INTEGER PRIMARY KEY, instance TEXT UNIQUE NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
-        crc INTEGER NOT NULL);
+        id INTEGER PRIMARY KEY, instance TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+        crc INTEGER NOT NULL, UNIQUE (instance, host));
     CREATE TABLE done (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, crc INTEGER NOT NULL);
     CREATE TABLE range (
         first INTEGER PRIMARY KEY, last INTEGER NOT NULL, sum TEXT NOT NULL, perfect TEXT NOT NULL,

@@ -13,6 +13,8 @@ use crate::manage::state::{Deeds, Holder, Leased, Restored, Settings};
 
 /// What is searched; `None` in a ledger that is new.
 pub(super) fn settings(db: &Connection) -> rusqlite::Result<Option<Settings>> {
+    // Each row with its checksum: one whose name has changed would else pass for one that isn't there.
+    read(db, "setting", "", &[], |_| Ok(()))?;
     let Some(method) = setting::<String>(db, "method")? else { return Ok(None) };
     let method = method.parse().map_err(|_| damaged("setting method"))?;
     let first = setting(db, "first")?.ok_or_else(|| damaged("setting first"))?;
@@ -79,6 +81,8 @@ pub(super) struct Accepted {
     pub(super) sum: u128,
     pub(super) perfect: Vec<u64>,
     pub(super) compute: i64,
+    /// Its sum was compared with the closed form.
+    pub(super) proved: bool,
 }
 
 impl Accepted {
@@ -88,7 +92,7 @@ impl Accepted {
         let perfect = row.get::<_, String>(3)?;
         let perfect = perfect.split_whitespace().map(|n| n.parse().map_err(|_| damaged("a perfect number")));
         let perfect = perfect.collect::<rusqlite::Result<_>>()?;
-        Ok(Self { span: span(row, 0)?, sum, perfect, compute: row.get(4)? })
+        Ok(Self { span: span(row, 0)?, sum, perfect, compute: row.get(4)?, proved: row.get(7)? })
     }
 }
 

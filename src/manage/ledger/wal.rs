@@ -36,24 +36,67 @@ fn scan(log: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     }
     let mut chain = Chain::of(&header);
     let mut frame = vec![0; FRAME_HEADER_BYTES + PAGE_BYTES];
-    // Behind a broken frame, those of the same generation count by their salt alone.
-    let (mut broken, mut salt, mut commits_behind, mut nth) = (None, None, 0, 0);
+    let (mut broken, mut commits, mut nth) = (None::<Broken>, 0, 0);
     while fill(log, &mut frame)? {
         nth += 1;
-        if broken.is_none() && !chain.follows(&frame) {
-            broken = Some(nth);
-            salt = chain.salt.or_else(|| Some(salt_of(&frame)));
-        }
-        let commit = number(&frame, 4) != 0;
-        if broken.is_some() && commit && Some(salt_of(&frame)) == salt {
-            commits_behind += 1;
+        match &mut broken {
+            None => {
+                let before = chain.clone();
+                if !chain.follows(&frame) {
+                    let salt = before.salt.unwrap_or_else(|| salt_of(&frame));
+                    let ends = ends_transaction(&frame) && salt_of(&frame) == salt;
+                    commits = u64::from(ends);
+                    broken = Some(Broken { nth, salt, before, frame: (!ends).then(|| frame.clone()) });
+                }
+            }
+            Some(broken) => {
+                // Behind a broken frame, those of the same generation count by their salt alone.
+                commits += u64::from(broken.ended_before(&frame));
+                commits += u64::from(ends_transaction(&frame) && salt_of(&frame) == broken.salt);
+            }
         }
     }
     // The torn transaction's own end is one; a second is that of another.
-    Ok(broken.filter(|_| commits_behind > 1).map(|frame| (frame, commits_behind - 1)))
+    Ok(broken.filter(|_| commits > 1).map(|broken| (broken.nth, commits - 1)))
+}
+
+/// The first frame that doesn't follow from those before it.
+struct Broken {
+    nth: u64,
+    salt: (u32, u32),
+    before: Chain,
+    /// Itself, while it doesn't look like the end of a transaction, but may have been one.
+    frame: Option<Vec<u8>>,
+}
+
+impl Broken {
+    /// Asked of the `next` frame behind it, once: true if this one has ended a transaction before it was damaged. It has, if
+    /// the next one was made when it was whole, and one bit more in the size that an end has makes it whole, or
+    /// only its salt isn't as it was.
+    fn ended_before(&mut self, next: &[u8]) -> bool {
+        let Some(frame) = self.frame.take() else { return false };
+        let sum = (number(&frame, 16), number(&frame, 20));
+        if !(Chain { sum, ..self.before.clone() }).follows(next) {
+            return false;
+        }
+        let is_whole = |frame: &[u8]| self.before.clone().sums_to(frame);
+        let repaired = |bit: u32| {
+            let size = number(&frame, 4) ^ (1 << bit);
+            let mut frame = frame.clone();
+            frame[4..8].copy_from_slice(&size.to_be_bytes());
+            is_whole(&frame)
+        };
+        if ends_transaction(&frame) { is_whole(&frame) } else { (0..u32::BITS).any(repaired) }
+    }
+}
+
+/// A frame that ends a transaction has the size of the file behind it, in pages.
+fn ends_transaction(frame: &[u8]) -> bool {
+    number(frame, 4) != 0
 }
 
 /// The running checksum of the frames that are good so far.
+#[derive(Clone)]
 struct Chain {
     big_endian: bool,
     /// That of the header, if the header is good.
@@ -73,9 +116,14 @@ impl Chain {
 
     /// True if `frame` is the next one.
     fn follows(&mut self, frame: &[u8]) -> bool {
+        self.sums_to(frame) && Some(salt_of(frame)) == self.salt
+    }
+
+    /// True if the checksum of `frame` follows from those before it; its salt has no part in that.
+    fn sums_to(&mut self, frame: &[u8]) -> bool {
         self.add(&frame[..8]);
         self.add(&frame[FRAME_HEADER_BYTES..]);
-        Some(salt_of(frame)) == self.salt && self.sum == (number(frame, 16), number(frame, 20))
+        self.sum == (number(frame, 16), number(frame, 20))
     }
 
     /// Fibonacci-weighted sums over pairs of words.

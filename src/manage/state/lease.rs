@@ -67,15 +67,25 @@ impl Lease {
 pub(super) struct Leases {
     next: u64,
     held: BTreeMap<u64, Lease>,
+    /// Of the held ones those under which a done range is done again, by its first candidate.
+    rechecks: BTreeMap<u64, u64>,
     lapsed: BTreeMap<u64, Lease>,
 }
 
 impl Leases {
     pub(super) fn new(next: u64) -> Self {
-        Self { next, held: BTreeMap::new(), lapsed: BTreeMap::new() }
+        Self { next, held: BTreeMap::new(), rechecks: BTreeMap::new(), lapsed: BTreeMap::new() }
+    }
+
+    /// The number of the next lease.
+    pub(super) fn next(&self) -> u64 {
+        self.next
     }
 
     pub(super) fn insert(&mut self, number: u64, lease: Lease) {
+        if lease.recheck {
+            self.rechecks.insert(lease.span.first, number);
+        }
         self.held.insert(number, lease);
     }
 
@@ -84,12 +94,16 @@ impl Leases {
     }
 
     pub(super) fn end(&mut self, number: u64) -> Option<Lease> {
-        self.held.remove(&number)
+        let lease = self.held.remove(&number)?;
+        if lease.recheck {
+            self.rechecks.remove(&lease.span.first);
+        }
+        Some(lease)
     }
 
     /// The lease under which the done range that begins at `first` is done again.
     pub(super) fn recheck_of(&self, first: u64) -> Option<u64> {
-        self.held.iter().find(|(_, lease)| lease.recheck && lease.span.first == first).map(|(number, _)| *number)
+        self.rechecks.get(&first).copied()
     }
 
     fn number(&mut self) -> u64 {

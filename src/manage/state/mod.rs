@@ -190,6 +190,9 @@ impl State {
 
     fn restore_lease(&mut self, leased: Leased, now: Millis) -> Result<(), String> {
         let Leased { lease, span, holder, recheck } = leased;
+        if lease >= self.leases.next() {
+            return Err(format!("lease {lease} is out, but the next number is {}", self.leases.next()));
+        }
         let fits = if recheck { self.rechecks.lease(span.first) } else { self.coverage.lease(span, lease) };
         if !fits {
             return Err(format!("lease {lease} of {} to {} overlaps another range", span.first, span.last));

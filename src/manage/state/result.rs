@@ -186,9 +186,10 @@ impl State {
         let hidden = |mine: &[u64], theirs: &[u64]| theirs.iter().any(|n| !mine.contains(n));
         let first_lied = hidden(&due.perfect, &found.perfect.0);
         let second_lied = hidden(&found.perfect.0, &due.perfect);
-        if first_lied {
+        if first_lied && !self.roster.is_liar(&other.host) {
             // This range goes back with all others of its host.
             self.denounce(&other.host);
+            self.rechecks.add(due);
         } else if second_lied {
             self.rechecks.add(due);
         } else {
