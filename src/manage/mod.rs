@@ -43,6 +43,7 @@ use crate::common::log::{self, Screen};
 use crate::common::net::{self, Listener, SEARCH_PORT};
 use crate::common::process;
 use crate::common::signal::Signals;
+use crate::common::view;
 
 use ledger::Ledger;
 use ledger::check::check;
@@ -84,11 +85,19 @@ fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
     let identity = Identity { host: process::host_name(), listen: listen.to_string(), ledger: options.ledger.clone() };
     let now = clock::now();
     let state = State::new(settings, policy, identity, restored, now).map_err(|fault| {
-        Error::new(Status::Io, format!("ledger {}", options.ledger), format!("it is damaged: {fault}"))
+        Error::new(
+            Status::Io,
+            format!("ledger {}", options.ledger),
+            format!("it is damaged: {fault}: see DAMAGE in manage(1)"),
+        )
     })?;
+    let known = match state.status().tested {
+        0 => "nothing is tested yet".to_owned(),
+        tested => format!("{} are tested already", view::grouped(tested)),
+    };
     let until = settings.last.map_or("without end".to_owned(), |last| format!("to {last}"));
     info!(log, "listening on {listen}");
-    info!(log, "testing {} {until} by {}, ledger {}", settings.first, settings.method, options.ledger);
+    info!(log, "testing {} {until} by {}, ledger {}: {known}", settings.first, settings.method, options.ledger);
     let brood = Brood::new(compute_command(listen, options.verbose)?, options.computes);
     let progress = Progress::open(screen, now);
     let server = Server { log: log.clone(), signals, listener, state, ledger, brood, progress };

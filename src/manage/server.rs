@@ -355,7 +355,7 @@ impl Server {
         match self.ledger.commit(turns.outbox.records())? {
             Written::Done => Ok(()),
             Written::NoRoom(why) => {
-                warn!(self.log, "what has come since the ledger had no room is not kept; nobody was told that it is");
+                warn!(self.log, "what has come since there was no room is not kept: it will be tested again");
                 Err(why)
             }
         }

@@ -18,6 +18,7 @@ pub mod check;
 pub use wanted::Wanted;
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,6 +87,13 @@ impl Ledger {
 
     /// Takes the file for this process, if its log is sound. Nothing is written to it, not even when it is closed again.
     fn hold(path: &str, flags: OpenFlags) -> Result<Self> {
+        // SQLite has one sentence for whatever the system refuses.
+        match File::options().read(true).write(true).open(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound || !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => {
+                return Err(Error::new(Status::Io, subject(path), error));
+            }
+            _ => {}
+        }
         let file = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
         let mut log = file.clone().into_os_string();
         log.push("-wal");
@@ -251,7 +259,11 @@ impl Ledger {
     fn explain(&self, error: &rusqlite::Error) -> Error {
         if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
             let holder = lock_holder(Path::new(&self.path)).map_or(String::new(), |pid| format!(" (pid {pid})"));
-            return Error::new(Status::Io, subject(&self.path), format!("another manage holds it{holder}"));
+            return Error::new(
+                Status::Io,
+                subject(&self.path),
+                format!("another manage holds it{holder}, and has to end first"),
+            );
         }
         failure(&self.path, error)
     }
@@ -278,7 +290,7 @@ fn subject(path: &str) -> String {
 fn failure(path: &str, error: &rusqlite::Error) -> Error {
     let cause = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => NO_LEDGER.to_owned(),
-        Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged: {error}"),
+        Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged: {error}: see DAMAGE in manage(1)"),
         Some(ErrorCode::DiskFull) => "there is no room left on its disk".to_owned(),
         _ => error.to_string(),
     };

@@ -105,12 +105,12 @@ impl State {
         }
     }
 
-    /// Seconds until the end at the rate of the last minute, by the cost of what is left.
+    /// Seconds until the end at the rate of the last minute, by the cost of what is left; `None` while nothing goes on.
     fn eta_s(&self) -> Option<u64> {
         let (_, rate) = self.rates.per_second();
         let last = self.settings.last?;
         let left = operations(self.settings.method, self.settings.first, last) - self.operations_done();
-        (rate > 0.0 && !self.coverage.is_complete()).then(|| (left.max(0.0) / rate) as u64)
+        (rate > 0.0 && !self.coverage.is_complete() && self.stalled.is_none()).then(|| (left.max(0.0) / rate) as u64)
     }
 
     /// How many computes are connected.
