@@ -1,9 +1,12 @@
 //! Processes that are killed or stopped: others take their place, and what they had counts once.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use aliquot::common::limits::{CONTROL_LOOK_MIN, SILENCE_MAX_MS};
 use aliquot::common::process;
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
@@ -230,4 +233,45 @@ fn a_stopped_manage_loses_nothing() {
     }
     let fault = format!("manage stopped for {} s", stop_ms as f64 / 1e3);
     kept(&fault, "nothing lost, the search ends right", cases, "");
+}
+
+#[test]
+fn who_was_not_listened_to_is_not_silent() {
+    // More than two turns of the loop look at.
+    let scene = Scene::new();
+    let manage = scene.manage("--ledger :memory:");
+    let mut monitors: Vec<_> = (0..2 * CONTROL_LOOK_MIN + 50).map(|nth| Monitor::new(manage.address, nth)).collect();
+    manage.signal(Signal::SIGSTOP);
+    monitors.iter_mut().for_each(|monitor| monitor.say("<alive/>"));
+    sleep(Duration::from_millis(SILENCE_MAX_MS + 500));
+    manage.signal(Signal::SIGCONT);
+    for monitor in &mut monitors {
+        assert_eq!(monitor.heard(), "<alive/>\n");
+    }
+}
+
+/// The control connection of a compute.
+struct Monitor(BufReader<TcpStream>);
+
+impl Monitor {
+    fn new(address: SocketAddr, nth: usize) -> Self {
+        let stream = TcpStream::connect(address).expect("manage listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+        let mut monitor = Self(BufReader::new(stream));
+        monitor
+            .say(&format!(r#"<hello version="1" role="control" host="a" pid="{}" instance="{nth:016x}"/>"#, nth + 1));
+        let said = monitor.heard();
+        assert!(said.starts_with("<welcome"), "{said}");
+        monitor
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.0.get_mut(), "{line}").expect("it fits");
+    }
+
+    fn heard(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("manage answers");
+        line
+    }
 }
