@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn a_proof_may_cost_a_hundredth_of_its_range() {
+        let (first, last) = (1 << 40, (1 << 40) + 1_000_000_000);
+        for (method, own_ns) in [(Method::Trial, TRIAL_NS), (Method::Sieve, SIEVE_NS)] {
+            assert_eq!(affordable(method, 1, 10) * CLOSED_FORM_NS, 50e6, "what nobody notices");
+            let share = affordable(method, first, last) * CLOSED_FORM_NS / (operations(method, first, last) * own_ns);
+            assert!((share - 0.01).abs() < 1e-9 || share * operations(method, first, last) * own_ns == 50e6, "{share}");
+        }
+    }
+
+    #[test]
     fn a_right_result_is_proved() {
         let sum = sum(1, 1_000);
         assert_eq!(verdict(found(1, 1_000, &[6, 28, 496], sum), f64::INFINITY), Verdict::Proved);

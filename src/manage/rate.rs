@@ -48,6 +48,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_a_minute_old_counts_and_nothing_older() {
+        let sample = |ms: u64| Sample { at: Millis(ms), candidates: ms, operations: ms as f64 };
+        let mut rates = Rates::default();
+        rates.push(sample(0));
+        rates.push(sample(RATE_WINDOW_MS));
+        assert_eq!(rates.per_second(), (1e3, 1e3));
+        rates.push(sample(RATE_WINDOW_MS + 1));
+        assert_eq!(rates.0.len(), 2);
+    }
+
+    #[test]
     fn the_rate_is_that_of_the_last_minute() {
         let mut rates = Rates::default();
         assert_eq!(rates.per_second(), (0.0, 0.0));

@@ -183,3 +183,39 @@ impl Roster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost(seen: u64) -> Compute {
+        Compute::new("a".to_owned(), 1, None, Millis(seen))
+    }
+
+    #[test]
+    fn who_is_lost_for_long_is_forgotten_unless_something_hangs_on_him() {
+        let mut roster = Roster::default();
+        roster.admit(Instance(1), lost(0));
+        roster.admit(Instance(2), lost(0)).data = Some(1);
+        roster.admit(Instance(3), lost(0)).lease = Some(1);
+        roster.admit(Instance(4), lost(0)).proving = true;
+        roster.admit(Instance(5), lost(1));
+        let known = |roster: &Roster| roster.iter().map(|(instance, _)| instance.0).collect::<Vec<_>>();
+        roster.forget_lost(Millis(LOST_SHOWN_MS - 1));
+        assert_eq!(known(&roster), [1, 2, 3, 4, 5]);
+        roster.forget_lost(Millis(LOST_SHOWN_MS));
+        assert_eq!(known(&roster), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn of_too_many_the_longest_lost_are_forgotten() {
+        let mut roster = Roster::default();
+        let count = LOST_MAX as u64;
+        (0..count + 2).for_each(|nth| _ = roster.admit(Instance(count + 2 - nth), lost(nth)));
+        roster.admit(Instance(count + 3), lost(0)).lease = Some(1);
+        roster.forget_lost(Millis(count + 2));
+        let known: Vec<u64> = roster.iter().map(|(instance, _)| instance.0).collect();
+        let longest = [count + 1, count + 2];
+        assert!(known.len() == LOST_MAX + 1 && longest.iter().all(|gone| !known.contains(gone)), "{}", known.len());
+    }
+}

@@ -98,6 +98,17 @@ mod tests {
     const PLAN: Plan = Plan { method: Method::Trial, seconds: 15.0 };
 
     #[test]
+    fn a_pace_follows_what_is_measured_but_no_outlier() {
+        let near = |Pace(pace): Pace, wanted: f64| assert!((pace / wanted - 1.0).abs() < 1e-9, "{pace}, not {wanted}");
+        let pace = Pace(1e9);
+        near(pace.corrected(4e9, 2_000_000_000), 0.7 * 2e9 + 0.3 * 1e9);
+        near(pace.corrected(1.0, 2_000_000_000), 0.7 * 1e9 / CHANGE_MAX + 0.3 * 1e9);
+        near(pace.corrected(1e15, 2_000_000_000), 0.7 * 1e9 * CHANGE_MAX + 0.3 * 1e9);
+        near(pace.observed(5e8, 2_000), 2.5e8);
+        near(pace.observed(5e9, 2_000), 1e9);
+    }
+
+    #[test]
     fn a_range_takes_the_seconds_asked_for() {
         let pace = Pace::timed(1_000_000_000, 1_000_000_000).unwrap();
         for first in [1, 1_000_000, 1_000_000_000, 1_000_000_000_000] {
