@@ -106,6 +106,7 @@ fn a_ledger_that_a_manage_holds_is_not_checked() {
     check.log.line(&format!("another manage holds it (pid {})", manage.pid()));
     let missing = scene.start("manage", "--check missing.db");
     assert_eq!(missing.wait(), 74);
+    missing.log.line("ledger missing.db: No such file or directory");
     assert!(!scene.path("missing.db").exists());
 }
 

@@ -41,7 +41,9 @@ fn a_search_goes_on_where_it_was() {
     // At any instant, without a goodbye.
     manage.signal(Signal::SIGKILL);
     assert_eq!(manage.wait_gone(), SIGKILL);
+    manage.log.line("ledger search.db: nothing is tested yet");
     let manage = scene.manage("--seconds 1");
+    manage.log.line("are tested already");
     let report = scene.report(&manage);
     assert_eq!((number(&report["first"]), number(&report["last"])), (100, 20_000));
     assert_eq!((number(&report["tested"]), number(&report["contiguous_to"])), (found.tested, found.last));

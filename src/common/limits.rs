@@ -56,7 +56,8 @@ pub const CONTROL_HEARTBEAT_MS: u64 = 3_000;
 pub const PROOFS_TURN_MAX_MS: u64 = 50;
 /// How often manage looks after what only time brings about.
 pub const TICK_MS: u64 = 1_000;
-/// A peer that was silent for so long is lost: its connection is closed, its lease goes back. Ten heartbeats of a compute, three of a monitor.
+/// A peer that was silent for so long is lost: its connection is closed, its lease goes back. Ten heartbeats of a
+/// compute, three of a monitor.
 pub const SILENCE_MAX_MS: u64 = 10_000;
 /// A report's connection may be silent for so long: a person who drives it with `nc` reads before typing on.
 pub const REPORT_SILENCE_MAX_MS: u64 = 120_000;

@@ -147,6 +147,7 @@ pub fn under_systemd() -> bool {
 pub fn on_terminal() -> bool {
     io::stderr().is_terminal() && !under_systemd()
 }
+
 /// Says `text` at a `level` that is known only now.
 pub fn tell(log: &Logger, level: Level, text: &str) {
     match level {

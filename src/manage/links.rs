@@ -36,9 +36,10 @@ impl Links {
         Some(link)
     }
 
-    /// Drops the connection `peer`.
-    pub fn remove(&mut self, peer: Peer) {
-        self.data.remove(&peer).or_else(|| self.control.remove(&peer));
+    /// Gives the connection `peer` up.
+    pub fn remove(&mut self, peer: Peer) -> Option<Connection> {
+        self.busy.remove(&peer);
+        self.data.remove(&peer).or_else(|| self.control.remove(&peer))
     }
 
     /// The connection `peer` turns out to be a control monitor's.
@@ -96,11 +97,9 @@ impl Links {
         let mut over = Vec::new();
         for peer in std::mem::take(&mut self.busy) {
             let Some(link) = self.get_mut(peer) else { continue };
-            let (useful, busy) = (link.sweep(now), link.is_busy());
-            if !useful {
-                over.extend(self.data.remove(&peer).or_else(|| self.control.remove(&peer)).map(|link| (peer, link)));
-            }
-            if !useful || !busy {
+            if !link.sweep(now) {
+                over.extend(self.remove(peer).map(|link| (peer, link)));
+            } else if !link.is_busy() {
                 self.busy.remove(&peer);
             }
         }

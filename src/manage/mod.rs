@@ -84,13 +84,8 @@ fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
     let policy = Policy { seconds: options.seconds, recheck_percent: options.recheck, recheck_key: fastrand::u64(..) };
     let identity = Identity { host: process::host_name(), listen: listen.to_string(), ledger: options.ledger.clone() };
     let now = clock::now();
-    let state = State::new(settings, policy, identity, restored, now).map_err(|fault| {
-        Error::new(
-            Status::Io,
-            format!("ledger {}", options.ledger),
-            format!("it is damaged: {fault}: see DAMAGE in manage(1)"),
-        )
-    })?;
+    let state = State::new(settings, policy, identity, restored, now)
+        .map_err(|fault| ledger::damage(&options.ledger, fault))?;
     let known = match state.status().tested {
         0 => "nothing is tested yet".to_owned(),
         tested => format!("{} are tested already", view::grouped(tested)),

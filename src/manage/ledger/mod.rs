@@ -17,6 +17,7 @@ pub mod check;
 
 pub use wanted::Wanted;
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -287,10 +288,15 @@ fn subject(path: &str) -> String {
     format!("ledger {path}")
 }
 
+/// The ledger at `path` isn't as a manage has written it.
+pub fn damage(path: &str, fault: impl Display) -> Error {
+    Error::new(Status::Io, subject(path), format!("it is damaged: {fault}: see DAMAGE in manage(1)"))
+}
+
 fn failure(path: &str, error: &rusqlite::Error) -> Error {
     let cause = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => NO_LEDGER.to_owned(),
-        Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged: {error}: see DAMAGE in manage(1)"),
+        Some(ErrorCode::DatabaseCorrupt) => return damage(path, error),
         Some(ErrorCode::DiskFull) => "there is no room left on its disk".to_owned(),
         _ => error.to_string(),
     };

@@ -167,12 +167,16 @@ fn leases_outlive_a_restart_until_nobody_claims_them() {
     assert_eq!(world.records, [Record::Returned(7)]);
 }
 
-#[test]
-fn a_lease_that_is_claimed_too_late_after_a_restart_is_kept_all_the_same() {
+/// A search that goes on, of which a compute of host "a" has a part.
+fn after_a_restart() -> World {
     let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
     let leased = Leased { lease: 7, span: Span { first: 1, last: 200 }, holder, recheck: false };
-    let mut world =
-        World::restored(1_000, POLICY, Restored { leases: vec![leased], next_lease: 8, ..Restored::default() });
+    World::restored(1_000, POLICY, Restored { leases: vec![leased], next_lease: 8, ..Restored::default() })
+}
+
+#[test]
+fn a_lease_that_is_claimed_too_late_after_a_restart_is_kept_all_the_same() {
+    let mut world = after_a_restart();
     world.tick(RESTART_GRACE_MS);
     assert_eq!(world.state.status().leased, 0);
     world.greet(1, "a", Role::Compute);
@@ -185,10 +189,7 @@ fn a_lease_that_is_claimed_too_late_after_a_restart_is_kept_all_the_same() {
 
 #[test]
 fn a_stranger_does_not_keep_the_lease_of_a_lost_compute_alive() {
-    let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
-    let leased = Leased { lease: 7, span: Span { first: 1, last: 200 }, holder, recheck: false };
-    let mut world =
-        World::restored(1_000, POLICY, Restored { leases: vec![leased], next_lease: 8, ..Restored::default() });
+    let mut world = after_a_restart();
     world.compute(2, "b");
     world.say(2, Alive { lease: Some(7), tested: Some(1) });
     assert_eq!(world.refusals(2), [Code::NotLeased]);
@@ -201,17 +202,21 @@ fn a_stranger_does_not_keep_the_lease_of_a_lost_compute_alive() {
 #[test]
 fn a_ledger_that_contradicts_itself_is_refused() {
     let holder = Holder { instance: Instance(1), host: "a".to_owned(), pid: 1 };
-    let leased = Leased { lease: 7, span: Span { first: 50, last: 200 }, holder, recheck: false };
-    let restored = Restored {
+    let leased = |first| Leased { lease: 7, span: Span { first, last: 200 }, holder: holder.clone(), recheck: false };
+    let restored = |first, next_lease| Restored {
         done: vec![Span { first: 1, last: 100 }],
-        leases: vec![leased],
-        next_lease: 8,
+        leases: vec![leased(first)],
+        next_lease,
         ..Restored::default()
     };
     let settings = Settings { method: Method::Trial, first: 1, last: None };
     let identity = Identity { host: String::new(), listen: String::new(), ledger: String::new() };
-    let fault = State::new(settings, POLICY, identity, restored, Millis(0)).unwrap_err();
-    assert!(fault.contains("lease 7"), "{fault}");
+    let open = |restored| State::new(settings, POLICY, identity.clone(), restored, Millis(0));
+    assert!(open(restored(101, 8)).is_ok());
+    for (why, restored) in [("overlaps", restored(50, 8)), ("the next number is 7", restored(101, 7))] {
+        let fault = open(restored).unwrap_err();
+        assert!(fault.contains("lease 7") && fault.contains(why), "{fault}");
+    }
 }
 
 #[test]

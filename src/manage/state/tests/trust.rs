@@ -2,7 +2,8 @@
 
 use super::world::{POLICY, World, truth};
 use super::*;
-use crate::common::message::{Alive, Distrusted, Found, Numbers, Request, Stage};
+use crate::common::message::{Alive, Distrusted, Found, Numbers, Range, Request, Stage};
+use crate::manage::recheck::Due;
 
 #[test]
 fn a_hidden_hit_is_found_by_the_second_compute() {
@@ -29,6 +30,23 @@ fn a_hidden_hit_is_found_by_the_second_compute() {
     assert!(world.state.is_complete());
     assert_eq!(world.state.status().perfect, Numbers(vec![6, 28, 496, 8128]));
     assert_eq!(world.state.distrusted(), [Distrusted { host: "liar".to_owned(), taken_back: 50_000 }]);
+}
+
+#[test]
+fn a_lie_is_not_forgotten_where_the_ledger_knows_another_by_that_name() {
+    let last = 1_000;
+    let found = truth(&Range { lease: 1, first: 1, last }, last);
+    let holder = Holder { instance: Instance(9), host: "liar".to_owned(), pid: 9 };
+    let due = Due { span: Span { first: 1, last }, sum: found.sum, perfect: vec![], holder };
+    let done = vec![due.span];
+    let mut world =
+        World::restored(last, POLICY, Restored { done, due: vec![due], next_lease: 2, ..Restored::default() });
+    world.compute(1, "honest");
+    while !world.state.is_complete() {
+        world.finish(1);
+    }
+    assert!(world.state.roster.is_liar("liar"));
+    assert_eq!(world.state.status().perfect, found.perfect);
 }
 
 #[test]
@@ -71,13 +89,19 @@ fn what_a_liar_has_confirmed_is_checked_again() {
 #[test]
 fn nothing_is_handed_out_while_the_ledger_has_no_room() {
     let mut world = World::new(200_000, POLICY);
+    world.compute(2, "b");
+    world.tick(1);
+    world.finish(2);
+    world.tick(1_000);
+    let told = |world: &World| (world.state.status().trouble, world.state.status().eta_s.is_some());
+    assert_eq!(told(&world), (None, true));
     world.handle(Event::Stalled(Some("no room".to_owned())));
     world.compute(1, "a");
     assert_eq!(world.range(1), None);
-    assert_eq!(world.state.status().trouble.as_deref(), Some("no room"));
+    assert_eq!(told(&world), (Some("no room".to_owned()), false));
     world.handle(Event::Stalled(None));
     assert!(world.range(1).is_some());
-    assert_eq!(world.state.status().trouble, None);
+    assert_eq!(told(&world), (None, true));
 }
 
 #[test]
