@@ -1,8 +1,8 @@
 //! How manage bears many computes, and a ledger of ten million ranges: what bench/under-load runs.
 //!
-//! `cargo bench --bench load -- computes COUNT SECONDS [FIRST]` starts manage, with a ledger in a file, and COUNT computes in
+//! `cargo bench --bench load -- computes COUNT SECONDS [FIRST [keys]]` starts manage, with a ledger in a file, and COUNT computes in
 //! this one process: each has a data and a control connection, says `alive` on both as often as it has to, and every 15 s
-//! hands in a result and asks for the next range. Nothing is computed but the sums, by their closed form. What happens
+//! hands in a result and asks for the next range; with `keys` it has one and speaks TLS. Nothing is computed but the sums, by their closed form. What happens
 //! from the second round on, for SECONDS, is measured. `-- ledger COUNT FILE` writes a ledger of COUNT accepted ranges, unless
 //! FILE is one already, and times a restart on it and a report. Each prints a line of JSON. manage has the first core
 //! that this process may use, and this process the last.
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 /// No perfect number is near: the next is 8589869056.
 const FIRST: &str = "1000000000";
-const USAGE: &str = "load computes COUNT SECONDS [FIRST], or load ledger COUNT FILE; see bench/load.rs";
+const USAGE: &str = "load computes COUNT SECONDS [FIRST [keys]], or load ledger COUNT FILE; see bench/load.rs";
 
 fn main() -> ExitCode {
     // Cargo tells a benchmark that it is one.
@@ -28,8 +28,9 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         // Nothing to do is what `cargo bench` asks for.
         [] => Ok(format!("usage: {USAGE}")),
-        ["computes", count, seconds] => crowd(count, seconds, FIRST),
-        ["computes", count, seconds, first] => crowd(count, seconds, first),
+        ["computes", count, seconds] => crowd(count, seconds, FIRST, false),
+        ["computes", count, seconds, first] => crowd(count, seconds, first, false),
+        ["computes", count, seconds, first, "keys"] => crowd(count, seconds, first, true),
         ["ledger", count, file] => number(count).and_then(|count| load::ledger::measure(count, Path::new(file))),
         _ => Err(format!("usage: {USAGE}")),
     };
@@ -43,8 +44,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn crowd(count: &str, seconds: &str, first: &str) -> Result<String, String> {
-    load::crowd::measure(number(count)?, number(seconds)?, number(first)?)
+fn crowd(count: &str, seconds: &str, first: &str, secure: bool) -> Result<String, String> {
+    load::crowd::measure(number(count)?, number(seconds)?, number(first)?, secure)
 }
 
 fn number(text: &str) -> Result<u64, String> {

@@ -48,7 +48,7 @@ fn a_kernel_can_be_forced() {
 fn auto_is_the_cores_that_it_may_use() {
     let (scene, (_socket, address)) = (Scene::new(), deserted());
     let compute = scene.start_through("taskset -c 0", "compute", &format!("{address} --count auto"));
-    compute.log.line("manage is away");
+    compute.log.line(" is away: ");
     // One compute needs nobody above it: its only child is its monitor.
     let monitor = compute.only_child();
     assert_eq!(monitor.children(), []);
@@ -63,7 +63,7 @@ fn it_runs_at_low_priority() {
     let mine = Member::of(nix::unistd::getpid()).expect("this process lives").nice;
     for (options, nice) in [("", 10), ("--nice 0", 0), ("--nice 5 --count 2", 5), ("--count 2", 10)] {
         let compute = scene.start("compute", &format!("{address} {options}"));
-        compute.log.line("manage is away");
+        compute.log.line(" is away: ");
         let members = compute.members();
         let want = (mine + nice).min(19);
         assert!(members.len() >= 2 && members.iter().all(|member| member.nice == want), "{options}: {members:?}");
@@ -157,7 +157,7 @@ fn it_computes_on_while_manage_is_away() {
     peer.tell(Range { lease: 1, first: 1, last: 5_000_000 });
     compute.log.line("lease 1: 1 to 5000000");
     drop(peer);
-    compute.log.line("manage is away");
+    compute.log.line(" is away: ");
     // A connection that it gets while it works is told which lease it works on, or what has come of it.
     let mut peer = manage.welcome().0;
     assert!(matches!(next(&mut peer), Message::Speed(_)));

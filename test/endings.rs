@@ -204,7 +204,7 @@ fn a_signal_before_the_connection_stands() {
     let (scene, (_socket, address)) = (Scene::new(), deserted());
     for options in ["", "--count 2"] {
         let compute = scene.start("compute", &format!("{address} {options}"));
-        compute.log.line("manage is away");
+        compute.log.line(" is away: ");
         compute.signal(Signal::SIGTERM);
         assert_eq!(compute.wait_gone(), 0);
     }
@@ -238,7 +238,7 @@ fn a_signal_while_manage_is_away() {
     let search = Search::new();
     search.manage.signal(Signal::SIGKILL);
     assert_eq!(search.manage.wait_gone(), SIGKILL);
-    search.compute.log.line("manage is away");
+    search.compute.log.line(" is away: ");
     search.compute.signal(Signal::SIGQUIT);
     assert_eq!(search.compute.wait_gone(), 0);
 }

@@ -9,6 +9,8 @@ use aliquot::manage::ledger::check::check;
 use aliquot::manage::ledger::{Ledger, Wanted, Written};
 use aliquot::manage::state::{Action, Event, Identity, Peer, Policy, Restored, State};
 
+use crate::support;
+
 const LAST: u64 = 30_000;
 const COMPUTES: u64 = 4;
 
@@ -29,7 +31,7 @@ impl Manage {
     fn open(path: &str) -> Self {
         let wanted = Wanted { last: Some(LAST), ..Wanted::default() };
         let (ledger, settings, restored) = Ledger::open(path, wanted).unwrap();
-        let policy = Policy { seconds: 0.5, recheck_percent: 30.0, recheck_key: 3 };
+        let policy = Policy { seconds: 0.5, recheck_percent: 30.0, recheck_key: 3, workers_max: usize::MAX };
         let state = State::new(settings, policy, identity(), restored, Millis(0)).unwrap();
         let mut manage = Self { path: path.to_owned(), ledger, state, ranges: Default::default(), now: Millis(0) };
         (1..=COMPUTES).for_each(|peer| manage.connect(peer));
@@ -38,7 +40,7 @@ impl Manage {
 
     fn connect(&mut self, peer: Peer) {
         let (host, pid, instance) = (Some(format!("h{}", peer % 2)), Some(peer as u32), Some(Instance(peer)));
-        self.state.handle(Event::Opened(peer), self.now);
+        self.state.handle(support::opened(peer), self.now);
         self.say(peer, Hello { version: Version, role: Role::Compute, host, pid, instance, kernel: None });
         self.say(peer, Speed { operations: 100_000, nanoseconds: 1_000_000_000 });
         self.say(peer, Request {});
@@ -82,7 +84,7 @@ impl Manage {
         let (_, settings, restored) = Ledger::open(&path, Wanted::default()).unwrap();
         let state = State::new(
             settings,
-            Policy { seconds: 0.5, recheck_percent: 0.0, recheck_key: 3 },
+            Policy { seconds: 0.5, recheck_percent: 0.0, recheck_key: 3, workers_max: usize::MAX },
             identity(),
             restored,
             Millis(0),

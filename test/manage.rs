@@ -14,7 +14,7 @@ use aliquot::manage::state::{Event, Holder, Identity, Leased, Policy, Restored, 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{FakeCompute, Manage, PATIENCE, SIGKILL, Scene, number, until};
+use crate::support::{self, FakeCompute, Manage, PATIENCE, SIGKILL, Scene, number, until};
 
 /// Runs a bounded search to its end in a scene.
 fn search_to_end(scene: &Scene, arguments: &str) {
@@ -127,9 +127,16 @@ fn a_port_has_one_listener() {
 #[test]
 fn beyond_loopback_it_has_to_be_told_so() {
     let scene = Scene::new();
-    for address in ["0.0.0.0:0", "[::]:0"] {
+    // All addresses, one, mapped, and in forms that only the resolver knows.
+    let exposed =
+        ["0.0.0.0:0", "[::]:0", "192.168.1.1:0", "[2001:db8::1]:0", "[::ffff:0.0.0.0]:0", "[::ffff:10.0.0.1]:0"];
+    for address in exposed.into_iter().chain(["0:0", "3232235777:0", "0xa.1:0"]) {
         let said = refusal(&scene, &format!("--listen {address} --ledger :memory:"), 2);
-        assert!(said.contains(address) && said.contains("--insecure"), "{said}");
+        let mends = ["manage --init-keys keys", "--keys keys", "--insecure"];
+        assert!(said.contains(address) && mends.iter().all(|command| said.contains(command)), "{said}");
+    }
+    for address in ["127.0.0.1:0", "127.1.2.3:0", "[::1]:0", "localhost:0", "[::ffff:127.0.0.1]:0", "0x7f.1:0"] {
+        scene.manage_at(address, "--ledger :memory:");
     }
     let manage = scene.manage_at("0.0.0.0:0", "--insecure --ledger :memory:");
     manage.log.line("--insecure: anybody who can connect");
@@ -252,10 +259,10 @@ fn a_foreign_claim_does_not_keep_a_lease() {
     let leased = Leased { lease: 1, span: Span { first: 1, last: 100 }, holder: holder(1), recheck: false };
     let restored = Restored { leases: vec![leased], next_lease: 2, ..Restored::default() };
     let settings = Settings { method: Method::Trial, first: 1, last: None };
-    let policy = Policy { seconds: 1.0, recheck_percent: 0.0, recheck_key: 0 };
+    let policy = Policy { seconds: 1.0, recheck_percent: 0.0, recheck_key: 0, workers_max: usize::MAX };
     let identity = Identity { host: String::new(), listen: String::new(), ledger: String::new() };
     let mut state = State::new(settings, policy, identity, restored, Millis(0)).expect("it fits");
-    state.handle(Event::Opened(1), Millis(1));
+    state.handle(support::opened(1), Millis(1));
     state.handle(Event::Said(1, FakeCompute::hello("other", 2, Instance(2)).into()), Millis(1));
     state.handle(Event::Said(1, Alive { lease: Some(1), tested: None }.into()), Millis(1));
     state.handle(Event::Tick, Millis(RESTART_GRACE_MS - 1));

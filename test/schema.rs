@@ -10,7 +10,7 @@ use aliquot::common::limits;
 use aliquot::common::message::{Code, Error, Message, Refused};
 use fastrand::Rng;
 
-use maker::Maker;
+pub use maker::Maker;
 
 mod maker;
 
@@ -258,7 +258,15 @@ fn the_document_has_the_limits_right() {
         ("HITS_MAX", limits::HITS_MAX as u64),
         ("HOST_MAX_BYTES", limits::HOST_MAX_BYTES as u64),
         ("OUTPUT_MAX_BYTES", limits::OUTPUT_MAX_BYTES as u64),
+        ("OUTPUT_ALL_MAX_BYTES", limits::OUTPUT_ALL_MAX_BYTES as u64),
         ("GREETING_MAX_MS", limits::GREETING_MAX_MS),
+        ("GREETING_MAX_BYTES", limits::GREETING_MAX_BYTES as u64),
+        ("STRANGERS_MAX", limits::STRANGERS_MAX as u64),
+        ("WORKERS_OF_KEY_MAX", limits::WORKERS_OF_KEY_MAX as u64),
+        ("WORKERS_OF_ADDRESS_MAX", limits::WORKERS_OF_ADDRESS_MAX as u64),
+        ("REPORTS_OF_KEY_MAX", limits::REPORTS_OF_KEY_MAX as u64),
+        ("REPORTS_OF_ADDRESS_MAX", limits::REPORTS_OF_ADDRESS_MAX as u64),
+        ("OVERDUE_MIN_MS", limits::OVERDUE_MIN_MS),
         ("CONNECT_MAX_MS", limits::CONNECT_MAX_MS),
         ("LINGER_MAX_MS", limits::LINGER_MAX_MS),
         ("HEARTBEAT_MS", limits::HEARTBEAT_MS),
@@ -298,7 +306,7 @@ fn between<'t>(text: &'t str, begin: &str, end: &str) -> BTreeSet<&'t str> {
 }
 
 /// The section under `heading`, down to the next heading of the same or a higher level.
-fn section<'t>(document: &'t str, heading: &str) -> &'t str {
+pub fn section<'t>(document: &'t str, heading: &str) -> &'t str {
     let begin = document.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("protocol.md lacks {heading:?}"));
     let rest = &document[begin + heading.len() + 1..];
     let level = heading.bytes().take_while(|byte| *byte == b'#').count();

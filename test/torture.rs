@@ -22,6 +22,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 
+pub use resources::{check_idle, descriptors};
+
 mod sessions;
 
 /// Where the long form writes its figures; if it is set, the long form is what runs.

@@ -7,6 +7,7 @@ use aliquot::common::conn::Conn;
 use aliquot::common::message::{Alive, Found, Hello, Instance, Message, Numbers, Range, Request, Role, Speed, Version};
 use aliquot::common::net::Stream;
 use aliquot::common::poll::Ready;
+use aliquot::common::tls::Context;
 use aliquot::divisors::ClosedForm;
 
 /// What a range takes a compute, and so how often it asks.
@@ -51,13 +52,17 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// Connects the `nth` compute of the crowd.
-    pub fn connect(nth: u64, address: &str, speed: Speed) -> Result<Self, String> {
+    /// Connects the `nth` compute of the crowd, over TLS if there is a context for it.
+    pub fn connect(nth: u64, address: &str, speed: Speed, context: Option<&Context>) -> Result<Self, String> {
         let address = address.parse().map_err(|error| format!("{address}: {error}"))?;
         // From one address Linux looks long for a free port when many of the ephemeral ones are taken.
         let from =
             Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + u32::try_from(nth / HOST_COMPUTES).unwrap_or(0)).into();
-        let open = || Stream::connect_from(from, address).map(Conn::new).map_err(|error| format!("connect: {error}"));
+        let open = || {
+            let stream = Stream::connect_from(from, address).map_err(|error| format!("connect: {error}"))?;
+            let session = context.map(Context::session).transpose().map_err(|error| error.to_string())?;
+            Ok::<_, String>(Conn::new(stream, session))
+        };
         let (data, control) = (open()?, open()?);
         let (result, request) = (None, None);
         let mut compute = Self { data, control, unmet: End::BOTH.to_vec(), speed, range: None, result, request };

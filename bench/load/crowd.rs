@@ -12,13 +12,15 @@ use aliquot::common::limits::{CONTROL_HEARTBEAT_MS, HEARTBEAT_MS};
 use aliquot::common::message::Speed;
 use aliquot::common::poll::{Ready, Set};
 use aliquot::common::process::raise_descriptor_limit;
+use aliquot::common::tls::Context;
 use aliquot::divisors::{Method, operations};
 
 use super::compute::{Compute, End, LENGTH, ROUND, Waits};
-use super::master::{Cores, Master};
+use super::master::{Cores, Keys, Master};
 
-/// Computes that connect in a second.
+/// Computes that connect in a second: with keys fewer, as a handshake takes its time.
 const JOINING: u64 = 2_000;
+const JOINING_WITH_KEYS: u64 = 700;
 /// All instants come from it.
 const SEED: u64 = 4711;
 /// Deeds between two looks at the connections.
@@ -35,16 +37,20 @@ enum Deed {
     Ask,
 }
 
-/// Starts manage on a search from `first` on and as many computes, and measures for so many seconds; a line of JSON.
-pub fn measure(count: u64, seconds: u64, first: u64) -> Result<String, String> {
+/// Starts manage on a search from `first` on and as many computes, and measures for so many seconds; a line of JSON. With
+/// `secure` they have keys and speak TLS.
+pub fn measure(count: u64, seconds: u64, first: u64, secure: bool) -> Result<String, String> {
     raise_descriptor_limit();
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (ledger, from) = (folder.path().join("search.db"), first.to_string());
-    let options = ["--first".as_ref(), from.as_ref(), "--ledger".as_ref(), ledger.as_os_str()];
+    let mut options = vec!["--first".as_ref(), from.as_ref(), "--ledger".as_ref(), ledger.as_os_str()];
+    let keys = if secure { Some(Keys::make(folder.path())?) } else { None };
+    options.extend(keys.iter().flat_map(|keys| ["--keys".as_ref(), keys.0.as_os_str()]));
+    let context = keys.as_ref().map(|keys| keys.client("worker")).transpose()?;
     let cores = Cores::allowed();
     cores.stay_on_last()?;
     let master = Master::start(&cores, folder.path(), &options)?;
-    let mut crowd = Crowd::new(count, &master.address, first);
+    let mut crowd = Crowd::new(count, &master.address, first, context);
     let alone = master.memory()?;
     crowd.run_until(crowd.joined + ROUND)?;
     let (begin, before) = (crowd.now(), master.used()?);
@@ -53,7 +59,7 @@ pub fn measure(count: u64, seconds: u64, first: u64) -> Result<String, String> {
     let (after, memory) = (master.used()?, master.memory()?);
     let took = (crowd.now() - begin).as_secs_f64();
     let line = format!(
-        r#"{{"computes":{count},{},"user":{:.4},"system":{:.4},"memory_before":{alone},"memory":{memory}}}"#,
+        r#"{{"computes":{count},"keys":{secure},{},"user":{:.4},"system":{:.4},"memory_before":{alone},"memory":{memory}}}"#,
         crowd.figures(),
         (after.user - before.user) / took,
         (after.system - before.system) / took,
@@ -66,6 +72,8 @@ pub fn measure(count: u64, seconds: u64, first: u64) -> Result<String, String> {
 /// All computes.
 struct Crowd {
     address: String,
+    /// What their sessions begin by, if they have keys.
+    context: Option<Context>,
     /// Of each: a range takes it a round.
     speed: Speed,
     begin: Instant,
@@ -81,15 +89,16 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn new(count: u64, address: &str, first: u64) -> Self {
+    fn new(count: u64, address: &str, first: u64, context: Option<Context>) -> Self {
         let mut random = fastrand::Rng::with_seed(SEED);
-        let joined = Duration::from_secs_f64(count as f64 / JOINING as f64) + SETTLING;
+        let joining = if context.is_some() { JOINING_WITH_KEYS } else { JOINING };
+        let joined = Duration::from_secs_f64(count as f64 / joining as f64) + SETTLING;
         let mut places: Vec<u64> = (0..count).collect();
         random.shuffle(&mut places);
         let nanoseconds = u64::try_from(ROUND.as_nanos()).unwrap_or(u64::MAX);
         let mut queue = BinaryHeap::new();
         for (compute, place) in places.into_iter().enumerate() {
-            let join = Duration::from_secs_f64(compute as f64 / JOINING as f64);
+            let join = Duration::from_secs_f64(compute as f64 / joining as f64);
             queue.push(Reverse((join, compute, Deed::Join)));
             for end in End::BOTH {
                 queue.push(Reverse((join + heartbeat(end).mul_f64(random.f64()), compute, Deed::SayAlive(end))));
@@ -98,6 +107,7 @@ impl Crowd {
         }
         Self {
             address: address.to_owned(),
+            context,
             speed: Speed { operations: operations(Method::Trial, first, first + LENGTH - 1) as u64, nanoseconds },
             begin: Instant::now(),
             joined,
@@ -146,7 +156,8 @@ impl Crowd {
 
     fn perform(&mut self, nth: usize, deed: Deed) -> Result<(), String> {
         if deed == Deed::Join {
-            self.computes[nth] = Some(Compute::connect(nth as u64, &self.address, self.speed.clone())?);
+            let compute = Compute::connect(nth as u64, &self.address, self.speed.clone(), self.context.as_ref())?;
+            self.computes[nth] = Some(compute);
             self.watched.extend(End::BOTH.map(|end| (nth, end)));
         }
         let Some(compute) = &mut self.computes[nth] else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! A manage under measurement: a process of its own on a core of its own.
+//! A manage under measurement: a process of its own on a core of its own, and the keys that it may have.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use aliquot::common::keys::KeyFile;
+use aliquot::common::tls::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -64,7 +66,8 @@ impl Master {
         }
     }
 
-    fn pid(&self) -> Pid {
+    /// Its pid.
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
@@ -109,6 +112,31 @@ impl Drop for Master {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The directory of a manage's keys.
+pub struct Keys(pub PathBuf);
+
+impl Keys {
+    /// Has manage make keys in `folder`.
+    pub fn make(folder: &Path) -> Result<Self, String> {
+        let keys = folder.join("keys");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_manage"));
+        let made = command.arg("--init-keys").arg(&keys).stdout(Stdio::null()).status();
+        let made = made.map_err(|error| format!("{command:?}: {error}"))?;
+        if made.success() { Ok(Self(keys)) } else { Err(format!("{command:?}: {made}")) }
+    }
+
+    /// The key `name`.
+    pub fn key(&self, name: &str) -> Result<KeyFile, String> {
+        KeyFile::read(&self.0.join(format!("{name}.key"))).map_err(|error| error.to_string())
+    }
+
+    /// What a client with the key `name` begins sessions by.
+    pub fn client(&self, name: &str) -> Result<Context, String> {
+        let key = self.key(name)?;
+        Context::client(key.secret, key.manage).map_err(|error| error.to_string())
     }
 }
 

@@ -1,13 +1,15 @@
 //! One connection of the line protocol: bytes to lines and lines to bytes, every buffer bounded.
 //!
-//! `receive` and `flush` are the only places where bytes meet the socket. Encryption, when it comes, sits there: it
-//! turns what `receive` read into plain input, and what `send` queued into what `flush` writes.
+//! `receive` and `flush` are the only places where bytes meet the socket. Between them and the lines stands a TLS session, if
+//! there are keys: it turns what `receive` has read into plain input, and what `send` is given into what `flush` writes.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::keys::Public;
 use super::limits::{LINE_MAX_BYTES, OUTPUT_MAX_BYTES, READ_TURN_MAX_BYTES};
 use super::net::{Stream, is_pause};
 use super::poll::Interest;
+use super::tls::{FIRST_BYTE, Fault, Session};
 
 /// Why a connection can't go on. Its text is fit for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,12 @@ pub enum Broken {
     Failed(String),
     /// The other side doesn't read: more than `OUTPUT_MAX_BYTES` wait for it.
     NotReading,
+    /// The other side speaks TLS, and this one doesn't.
+    Encrypted,
+    /// This side speaks TLS, and the other one doesn't. What is sent now goes out as it is, and nothing is heard any more.
+    Unencrypted,
+    /// The other side doesn't have the key that this one takes.
+    WrongKey,
 }
 
 impl std::fmt::Display for Broken {
@@ -26,6 +34,13 @@ impl std::fmt::Display for Broken {
             Self::Closed => f.write_str("closed by the other side"),
             Self::Failed(cause) => f.write_str(cause),
             Self::NotReading => write!(f, "the other side doesn't read: {OUTPUT_MAX_BYTES} bytes wait for it"),
+            Self::Encrypted => f.write_str("the other side speaks TLS, which needs keys"),
+            Self::Unencrypted => {
+                f.write_str("the other side speaks plain text, not TLS: a manage without keys, or none at all")
+            }
+            Self::WrongKey => {
+                f.write_str("the other side doesn't have the key that is expected: this key file is another search's")
+            }
         }
     }
 }
@@ -34,9 +49,23 @@ impl std::fmt::Display for Broken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
+/// What stands between lines and socket.
+enum Channel {
+    Plain,
+    Secure(Session),
+    /// The other side has no keys. It may be told so in plain text; whatever it says is never heard.
+    Deaf,
+}
+
 /// A connection with what has been read but not taken, and what has been sent but not written.
 pub struct Conn {
     stream: Stream,
+    channel: Channel,
+    /// Nothing has been read yet.
+    fresh: bool,
+    answered: bool,
+    /// How many bytes may still be read; nothing if there is no such bound.
+    quota: Option<usize>,
     input: Vec<u8>,
     taken: usize,
     scanned: usize,
@@ -45,10 +74,46 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Takes over a stream.
+    /// Takes over a stream; `session` is how it is encrypted, if it is.
     #[must_use]
-    pub fn new(stream: Stream) -> Self {
-        Self { stream, input: Vec::new(), taken: 0, scanned: 0, output: Vec::new(), written: 0 }
+    pub fn new(stream: Stream, session: Option<Session>) -> Self {
+        let mut conn = Self {
+            stream,
+            channel: session.map_or(Channel::Plain, Channel::Secure),
+            fresh: true,
+            answered: false,
+            quota: None,
+            input: Vec::new(),
+            taken: 0,
+            scanned: 0,
+            output: Vec::new(),
+            written: 0,
+        };
+        conn.drain_session();
+        conn
+    }
+
+    /// From now on `bytes` more are read of it and no further; without a number, all that comes.
+    pub fn set_quota(&mut self, bytes: Option<usize>) {
+        self.quota = bytes;
+    }
+
+    /// True once there was anything to answer: a whole line, or the beginning of a handshake.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// True if all is read that may be.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.quota == Some(0)
+    }
+
+    /// The key that the other side has proved to have; none yet while a handshake goes on.
+    #[must_use]
+    pub fn key(&self) -> Option<Public> {
+        if let Channel::Secure(session) = &self.channel { session.peer() } else { None }
     }
 
     /// The stream below.
@@ -66,7 +131,13 @@ impl Conn {
     /// True while something that was sent isn't written yet.
     #[must_use]
     pub fn has_output(&self) -> bool {
-        self.written < self.output.len()
+        self.waiting_bytes() > 0
+    }
+
+    /// How much that was sent isn't written yet.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.output.len() - self.written
     }
 
     /// Reads what there is, `READ_TURN_MAX_BYTES` at most. Take the lines with `line` before the next call, and also
@@ -80,12 +151,14 @@ impl Conn {
         self.taken = 0;
         let mut chunk = [0; 16 * 1024];
         let mut budget = READ_TURN_MAX_BYTES;
-        while budget > 0 && self.input.len() <= LINE_MAX_BYTES {
-            match self.stream.read(&mut chunk) {
+        while budget > 0 && !self.is_exhausted() && self.input.len() <= LINE_MAX_BYTES {
+            let room = self.quota.map_or(chunk.len(), |quota| quota.min(chunk.len()));
+            match self.stream.read(&mut chunk[..room]) {
                 Ok(0) => return Err(Broken::Closed),
                 Ok(count) => {
-                    self.input.extend_from_slice(&chunk[..count]);
-                    if count < chunk.len() {
+                    self.quota = self.quota.map(|quota| quota - count);
+                    self.take_in(&chunk[..count])?;
+                    if count < room {
                         // That was all there is; if the end follows, poll(2) says so.
                         return Ok(());
                     }
@@ -96,6 +169,39 @@ impl Conn {
             }
         }
         Ok(())
+    }
+
+    /// Takes in what was read.
+    fn take_in(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let fresh = std::mem::replace(&mut self.fresh, false);
+        match &mut self.channel {
+            Channel::Secure(_) if fresh && bytes[0] != FIRST_BYTE => {
+                self.channel = Channel::Deaf;
+                self.output.clear();
+                self.written = 0;
+                Err(Broken::Unencrypted)
+            }
+            Channel::Secure(session) => {
+                let received = session.receive(bytes, &mut self.input);
+                self.drain_session();
+                received.map_err(|fault| match fault {
+                    Fault::WrongKey => Broken::WrongKey,
+                    Fault::Other(text) => Broken::Failed(format!("TLS: {text}")),
+                })
+            }
+            Channel::Plain if fresh && bytes[0] == FIRST_BYTE => Err(Broken::Encrypted),
+            Channel::Plain => {
+                self.input.extend_from_slice(bytes);
+                Ok(())
+            }
+            Channel::Deaf => Ok(()),
+        }
+    }
+
+    fn drain_session(&mut self) {
+        if let Channel::Secure(session) = &mut self.channel {
+            session.drain(&mut self.output);
+        }
     }
 
     /// The next whole line, without its LF.
@@ -124,11 +230,16 @@ impl Conn {
     /// # Errors
     /// When too much waits already.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        if self.output.len() - self.written + bytes.len() > OUTPUT_MAX_BYTES {
+        if self.waiting_bytes() + bytes.len() > OUTPUT_MAX_BYTES {
             return Err(Broken::NotReading);
         }
-        self.output.extend_from_slice(bytes);
-        Ok(())
+        match &mut self.channel {
+            Channel::Secure(session) => session.send(bytes, &mut self.output).map_err(|_| Broken::NotReading),
+            Channel::Plain | Channel::Deaf => {
+                self.output.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
     }
 
     /// Writes what fits now.
@@ -136,6 +247,7 @@ impl Conn {
     /// # Errors
     /// When the connection has ended.
     pub fn flush(&mut self) -> Result<(), Broken> {
+        self.answered |= self.has_output();
         while self.has_output() {
             match self.stream.write(&self.output[self.written..]) {
                 Ok(count) => self.written += count,
@@ -176,16 +288,22 @@ mod tests {
     use super::*;
     use crate::common::net::Listener;
     use crate::common::poll::Set;
+    use crate::common::tls::{self, Context};
+
+    fn pair() -> (Conn, TcpStream) {
+        let (stream, other) = streams();
+        (Conn::new(stream, None), other)
+    }
 
     /// A connection and its other end.
-    fn pair() -> (Conn, TcpStream) {
-        let listener = Listener::open("127.0.0.1:0").unwrap();
+    fn streams() -> (Stream, TcpStream) {
+        let listener = Listener::open("loopback", ([127, 0, 0, 1], 0).into()).unwrap();
         let other = TcpStream::connect(listener.address().unwrap()).unwrap();
         let mut set = Set::new();
         set.add(listener.as_fd(), Interest::Read);
         set.wait(Duration::from_secs(10)).unwrap();
         let (stream, _) = listener.accept().unwrap().unwrap();
-        (Conn::new(stream), other)
+        (stream, other)
     }
 
     /// Waits for something to read, and reads it.
@@ -233,6 +351,21 @@ mod tests {
             };
             assert_eq!(line, if fits { Ok(length) } else { Err(TooLong) });
             writer.join().unwrap();
+        }
+    }
+
+    /// Who pins a key never hears a word that didn't come through it.
+    #[test]
+    fn plain_text_is_not_heard_where_tls_is_spoken() {
+        let (stream, mut other) = streams();
+        let secret = crate::common::keys::Secret([7; 32]);
+        let context = Context::client(secret, tls::public(secret).unwrap()).unwrap();
+        let mut conn = Conn::new(stream, Some(context.session().unwrap()));
+        for word in ["one\n", "two\n"] {
+            other.write_all(word.as_bytes()).unwrap();
+            let received = receive(&mut conn);
+            assert_eq!(received, if word == "one\n" { Err(Broken::Unencrypted) } else { Ok(()) });
+            assert_eq!(lines(&mut conn), [""; 0]);
         }
     }
 

@@ -35,3 +35,10 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Somebody else's words as a part of one line, whatever is in them: nothing that a terminal would act upon.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let one = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(one).collect()
+}

@@ -33,12 +33,56 @@ pub const CONTROL_LOOK_MIN: usize = 256;
 pub const CONTROL_ROUND_MAX: usize = 32;
 /// of which each waits no longer than this while some have to wait: so a round takes well under a heartbeat.
 pub const CONTROL_LOOK_MS: u64 = 20;
-/// Connections that one turn of the loop accepts.
+/// Connections that one turn of the loop accepts,
 pub const ACCEPT_TURN_MAX: usize = 64;
-/// How long the kernel queues connections that are not yet accepted.
-pub const LISTEN_BACKLOG: i32 = 1024;
+/// and the share of the strangers' places that they are at most: so a stranger has some turns to say who he is.
+pub const ACCEPTED_SHARE_MAX: usize = 4;
+/// Connections that the kernel queues until they are accepted: a second of a flood, less if the kernel allows less.
+pub const LISTEN_BACKLOG: i32 = 4096;
 /// A connection that hasn't said who it is by then is closed. A person who drives it with `nc` needs a moment.
-pub const GREETING_MAX_MS: u64 = 15_000;
+pub const GREETING_MAX_MS: u64 = 5_000;
+/// Bytes that are read of a connection before it is known: a handshake and the longest `hello` have under 3 KiB.
+pub const GREETING_MAX_BYTES: usize = 4 * 1024;
+/// Connections that aren't known yet. More of them push out the oldest of the address that has the most: so a flood from
+/// a few addresses keeps nobody else out, and 256 handshakes take less than 0.1 s.
+pub const STRANGERS_MAX: usize = 256;
+/// Who has begun a handshake isn't pushed out before: the longest way there and back. Those behind wait in the kernel's queue.
+pub const HANDSHAKE_MIN_MS: u64 = 250;
+/// And no more than one in so many descriptors, where there are few.
+pub const STRANGERS_SHARE_MAX: usize = 4;
+/// How long one turn of the loop may take for those who aren't known yet.
+pub const STRANGERS_TURN_MAX_MS: u64 = 5;
+/// How long one turn of the loop may take for reports, of which each walks all computes: one at least is answered.
+pub const REPORTS_TURN_MAX_MS: u64 = 5;
+/// What is read, and dropped, of a connection that is being closed, so that the last word to it isn't taken back by a reset.
+pub const LINGER_MAX_BYTES: usize = 256 * 1024;
+/// How often the log says how many were turned away: a flood of them must not fill a disk.
+pub const TURNED_AWAY_LOG_MS: u64 = 10_000;
+/// Connections of computes with one key: 10,000 computes, the most that one manage was measured with. More want another key.
+pub const WORKERS_OF_KEY_MAX: usize = 20_000;
+/// Connections of computes from one address (of IPv6, one network of 64 bits): twice what `compute --count 1024` has,
+/// as those that come back may be here before their former ones are found dead.
+pub const WORKERS_OF_ADDRESS_MAX: usize = 4_096;
+/// Connections of reports with one key: more than there are people who watch a search.
+pub const REPORTS_OF_KEY_MAX: usize = 256;
+/// Connections of reports from one address, or network as above.
+pub const REPORTS_OF_ADDRESS_MAX: usize = 64;
+/// Descriptors that computes never get: those of strangers, reports, the ledger and local children. So whatever computes do,
+/// an operator comes in.
+pub const DESCRIPTORS_KEPT_MIN: usize = 512;
+/// Bytes that may wait for all peers together; beyond that the one for whom most waits is dropped.
+pub const OUTPUT_ALL_MAX_BYTES: usize = 256 * 1024 * 1024;
+/// Longest key file. Ours have 350 bytes.
+pub const KEY_FILE_MAX_BYTES: u64 = 4 * 1024;
+/// Longest list of authorized keys: some ten thousand.
+pub const AUTHORIZED_MAX_BYTES: u64 = 1024 * 1024;
+/// A list that was changed so shortly before it was read is read again: it may have changed within one tick of its file system's clock.
+pub const AUTHORIZED_SETTLED_MIN_MS: u64 = 2_000;
+/// Ticks in which a key that was authorized has to be missing before it is told so and its connections are closed: somebody
+/// may just write the file. It doesn't come in meanwhile.
+pub const REVOCATION_TICKS_MIN: u32 = 2;
+/// Longest name of a key: with a host's name before it, it still is a name.
+pub const KEY_NAME_MAX_BYTES: usize = 64;
 /// How long one attempt to connect may take.
 pub const CONNECT_MAX_MS: u64 = 5_000;
 /// Pause before listening on for new connections when descriptors have run out.
@@ -89,6 +133,10 @@ pub const LEDGER_BUSY_MAX_MS: u64 = 250;
 /// Length of the ledger's write-ahead log from which on it is copied into the file: a restart reads it within a tenth of a
 /// second, and under thousands of computes the loop is held up for that every eight seconds, not every one.
 pub const WAL_MAX_BYTES: u64 = 32 * 1024 * 1024;
+/// A lease that takes so many times what it should is taken back when others idle: its holder hoards it, or has hung.
+pub const OVERDUE_FACTOR_MAX: f64 = 10.0;
+/// But not before: short ranges are taken back by `recall`, and a host may be busy for a while.
+pub const OVERDUE_MIN_MS: u64 = 60_000;
 /// How often a ledger that has no room is tried again: a person who has made some looks for that long.
 pub const LEDGER_RETRY_MS: u64 = 1_000;
 /// Decisions that wait for room in the ledger, at most: of 10,000 computes a result, an end and a new lease each, three

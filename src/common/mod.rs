@@ -2,6 +2,8 @@
 
 pub mod limits;
 
+pub mod named;
+
 pub mod exit;
 
 pub mod error;
@@ -14,11 +16,17 @@ pub mod log;
 
 pub mod net;
 
+pub mod keys;
+
+pub mod tls;
+
 pub mod conn;
 
 pub mod signal;
 
 pub mod process;
+
+pub mod sandbox;
 
 pub mod trouble;
 

@@ -49,12 +49,11 @@ pub fn resolve(address: &str) -> Result<Vec<SocketAddr>> {
 pub struct Listener(Socket);
 
 impl Listener {
-    /// Binds to the first of `address`'s addresses and listens. A port that was just left is taken at once.
+    /// Binds to `at`, one of the addresses of `address`, and listens. A port that was just left is taken at once.
     ///
     /// # Errors
     /// With the address in it, when another listens there or the address isn't this host's.
-    pub fn open(address: &str) -> Result<Self> {
-        let at = resolve(address)?[0];
+    pub fn open(address: &str, at: SocketAddr) -> Result<Self> {
         let open = || -> io::Result<Socket> {
             let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
             socket.set_reuse_address(true)?;

@@ -16,6 +16,8 @@ pub enum Interest {
     Write,
     /// Until it can be read or written.
     Both,
+    /// Until both sides have closed it.
+    End,
 }
 
 /// What poll(2) said of one descriptor.
@@ -47,6 +49,7 @@ impl<'fd> Set<'fd> {
         let flags = match interest {
             Interest::Read => PollFlags::POLLIN,
             Interest::Write => PollFlags::POLLOUT,
+            Interest::End => PollFlags::empty(),
             Interest::Both => PollFlags::POLLIN | PollFlags::POLLOUT,
         };
         self.0.push(PollFd::new(fd, flags));

@@ -202,9 +202,10 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Lets this process have as many descriptors as the system allows it.
-pub fn raise_descriptor_limit() {
+/// Lets this process have as many descriptors as the system allows it, and says how many that are.
+pub fn raise_descriptor_limit() -> usize {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft.try_into().unwrap_or(usize::MAX))
 }

@@ -1,5 +1,6 @@
 //! What a compute does next: what manage says, what the work has come to, and the end go in; actions come out. Pure.
 
+use crate::common::error::printable;
 use crate::common::limits::IDLE_BEATS_MAX;
 use crate::common::message::{Alive, Code, Found, Message, Range, Request, Speed, Welcome};
 use crate::divisors::Method;
@@ -142,12 +143,7 @@ impl Duty {
             // A result that is sent again while it is being proved: its answer is still to come.
             Message::Refused(refused) if refused.code == Code::OutOfTurn => {}
             Message::Refused(refused) => {
-                self.log(&format!(
-                    "lease {} refused: {}: {}",
-                    refused.lease,
-                    refused.code,
-                    refused.text.escape_debug()
-                ));
+                self.log(&format!("lease {} refused: {}: {}", refused.lease, refused.code, printable(&refused.text)));
                 if self.task == Task::Range(refused.lease) {
                     self.task = Task::Nothing;
                     self.actions.push(Action::Abandon);

@@ -24,16 +24,19 @@ pub mod several;
 use std::process::ExitCode;
 
 use clap::Parser;
-use slog::{Logger, error};
+use slog::{Logger, error, info};
 
 use crate::common::clock;
 use crate::common::error::Result;
 use crate::common::exit::Status;
+use crate::common::keys::{self, Role as KeyRole};
 use crate::common::log::{self, Screen};
 use crate::common::message::{Hello, Instance, Role, Version};
 use crate::common::net::{self, SEARCH_PORT};
 use crate::common::process;
+use crate::common::sandbox::{self, Needs};
 use crate::common::signal::Signals;
+use crate::common::tls::Context;
 
 use monitor::{Monitor, Setup};
 use options::Options;
@@ -59,9 +62,17 @@ fn run(options: &Options, log: &Logger) -> Result<()> {
     process::keep_ended_children();
     let signals = Signals::open()?;
     process::lower_priority(options.nice);
+    options.user.as_deref().map_or(Ok(()), sandbox::become_user)?;
+    let key = options
+        .keys
+        .as_deref()
+        .filter(|given| !given.is_empty())
+        .map(|given| keys::load(given, &[KeyRole::Worker]))
+        .transpose()?;
     if options.count > 1 {
-        return several::run(options, log, signals);
+        return several::run(options, &address, log, signals);
     }
+    let context = key.map(|key| Context::client(key.secret, key.manage)).transpose()?;
     let kernel = kernel::choose(options.kernel, log)?;
     let instance = Instance(fastrand::u64(..));
     let hello = |role| Hello {
@@ -73,8 +84,22 @@ fn run(options: &Options, log: &Logger) -> Result<()> {
         kernel: (role == Role::Compute).then(|| kernel.name().to_owned()),
     };
     let now = clock::now();
-    let setup = Setup { address: address.clone(), hello: hello(Role::Control), level: options.level() };
+    let setup = Setup {
+        address: address.clone(),
+        context: context.clone(),
+        hello: hello(Role::Control),
+        level: options.level(),
+    };
     let monitor = Monitor::new(setup);
-    let wire = Wire::new(address, hello(Role::Compute), fastrand::u64(..), now);
+    info!(log, "{}", sandbox::enter(&needs(&address))?);
+    let wire = Wire::new(address, context, hello(Role::Compute), fastrand::u64(..), now);
     Worker::new(log.clone(), signals, wire, monitor, kernel, options.until_eof).run()
+}
+
+/// What a compute needs: it writes no file, starts no program, and connects to its manage at `address` (`HOST:PORT`) alone. Its
+/// monitor inherits that, and can signal nobody but it.
+#[must_use]
+pub fn needs(address: &str) -> Needs {
+    let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    Needs { connects: port, ..Needs::default() }
 }

@@ -18,6 +18,7 @@ use crate::common::message::{Alive, Hello, Message};
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process::{self, Ended, Parent, Pid};
 use crate::common::signal::{Received, Signals};
+use crate::common::tls::Context;
 use crate::common::trouble::Trouble;
 
 use super::wire::{News, Wire};
@@ -27,6 +28,8 @@ use super::wire::{News, Wire};
 pub struct Setup {
     /// Manage's address, `HOST:PORT`.
     pub address: String,
+    /// How the connection is encrypted, if there are keys.
+    pub context: Option<Context>,
     /// The greeting of the control connection.
     pub hello: Hello,
     /// The level of its log.
@@ -135,7 +138,8 @@ fn watch(setup: &Setup, parent: Pid, lifeline: &UnixStream) -> Status {
             return error.status();
         }
     };
-    let mut wire = Wire::new(setup.address.clone(), setup.hello.clone(), fastrand_seed(), clock::now());
+    let mut wire =
+        Wire::new(setup.address.clone(), setup.context.clone(), setup.hello.clone(), fastrand_seed(), clock::now());
     loop {
         let (hung_up, ready) = wait(lifeline, &signals, &wire);
         if hung_up {
@@ -179,7 +183,7 @@ fn heed(log: &Logger, wire: &mut Wire, parent: &Parent, news: News) {
         News::Down(cause, pause) => debug!(log, "control connection: {cause}: trying again in {pause} ms"),
         News::Up(_) => debug!(log, "control connection stands"),
         // The compute has the same manage, and says what is wrong with it.
-        News::Said(_) | News::Alien(_) => {}
+        News::Said(_) | News::Impostor(_) | News::Alien(_) => {}
     }
 }
 

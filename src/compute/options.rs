@@ -24,6 +24,10 @@ pub struct Options {
     #[arg(value_name = "ADDR", env = "ALIQUOT_MANAGE", default_value = "127.0.0.1:8128")]
     pub manage: String,
 
+    /// Show this key, and trust its manage alone: worker.key, or its directory
+    #[arg(long, value_name = "DIR|FILE", env = "ALIQUOT_KEYS")]
+    pub keys: Option<String>,
+
     /// Run this many processes, each a compute of its own; "auto": one for each core that this process may use
     #[arg(long, value_name = "N|auto", default_value = "1", value_parser = count)]
     pub count: usize,
@@ -31,6 +35,10 @@ pub struct Options {
     /// Lower the priority by this much, as nice(1) does
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=19))]
     pub nice: i32,
+
+    /// Started by root: compute as this user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
 
     /// What manage calls this host [default: its own name]
     #[arg(long, value_name = "NAME", value_parser = host)]
@@ -64,6 +72,7 @@ impl Options {
     #[must_use]
     pub fn of_one(&self) -> Vec<String> {
         let mut arguments = vec![self.manage.clone(), "--until-eof".to_owned(), "--nice=0".to_owned()];
+        arguments.extend(self.keys.iter().map(|keys| format!("--keys={keys}")));
         arguments.extend(self.host.iter().map(|host| format!("--host={host}")));
         arguments.extend(self.kernel.map(|kernel| format!("--kernel={}", kernel.name())));
         arguments.extend(self.quiet.then(|| "--quiet".to_owned()));

@@ -1,6 +1,7 @@
 //! `--count`: one process that runs several computes, each a process of its own, and passes its signals on.
 
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::Command;
 
 use slog::{Logger, debug, info, warn};
@@ -11,6 +12,7 @@ use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{ENDING_MAX_MS, TICK_MS};
 use crate::common::poll::{Interest, Set};
+use crate::common::sandbox::{self, Needs};
 use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
 
 use super::options::Options;
@@ -19,10 +21,14 @@ use super::options::Options;
 ///
 /// # Errors
 /// Failed, if a second signal ends it at once or a compute fails for good.
-pub fn run(options: &Options, log: &Logger, mut signals: Signals) -> Result<()> {
+pub fn run(options: &Options, address: &str, log: &Logger, mut signals: Signals) -> Result<()> {
     let program = std::env::current_exe().map_err(|error| Error::new(Status::Failed, "compute", error))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.args(options.of_one());
+    // What those that it starts need, each of which gives up more.
+    let key = options.keys.iter().filter(|given| !given.is_empty()).map(PathBuf::from);
+    let needs = Needs { starts: Some(program), reads: key.collect(), ..super::needs(address) };
+    info!(log, "{}", sandbox::enter(&needs)?);
     let mut several = Several {
         log,
         brood: Brood::new(command, options.count),
@@ -78,8 +84,9 @@ impl Several<'_> {
                 News::Left(_, Some(0)) => {}
                 News::Left(pid, status) => {
                     warn!(self.log, "compute pid {pid} has failed: it is not started again");
-                    let status =
-                        if status == Some(Status::Protocol as i32) { Status::Protocol } else { Status::Failed };
+                    let known =
+                        [Status::Protocol, Status::Refused].into_iter().find(|known| status == Some(*known as i32));
+                    let status = known.unwrap_or(Status::Failed);
                     self.outcome = Err(Error::new(status, format!("compute pid {pid}"), "failed, see above"));
                 }
                 News::Died(pid, how) => warn!(self.log, "compute pid {pid} died ({how}): starting another"),

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::common::clock::Millis;
-use crate::common::conn::Conn;
-use crate::common::error::Result;
+use crate::common::conn::{Broken, Conn};
+use crate::common::error::{Error, Result, printable};
+use crate::common::exit::Status;
 use crate::common::limits::{CONTROL_HEARTBEAT_MS, HEARTBEAT_MS};
 use crate::common::message::{Code, Hello, Message, Role, Welcome};
 use crate::common::net::{self, Stream};
 use crate::common::poll::{Interest, Ready};
+use crate::common::tls::Context;
 
 use super::link::{Due, Link};
 
@@ -24,8 +26,10 @@ pub enum News {
     Heartbeat,
     /// The connection is gone, or couldn't be made: why, and how long it is until the next attempt, in milliseconds.
     Down(String, u64),
-    /// The other side isn't a manage that this program can work with.
-    Alien(String),
+    /// Somebody else answers where manage was, why that is known.
+    Impostor(String),
+    /// The other side isn't a manage that this program can work with, or doesn't want it.
+    Alien(Error),
 }
 
 /// How far the connection is.
@@ -38,6 +42,8 @@ enum Socket {
 /// The connection.
 pub struct Wire {
     address: String,
+    /// How it is encrypted, if there are keys.
+    context: Option<Context>,
     hello: Hello,
     link: Link,
     socket: Socket,
@@ -48,12 +54,18 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A connection to `address` (`HOST:PORT`) that begins with `hello`.
+    /// A connection to `address` (`HOST:PORT`), encrypted if there is a `context`, that begins with `hello`.
     #[must_use]
-    pub fn new(address: String, hello: Hello, seed: u64, now: Millis) -> Self {
+    pub fn new(address: String, context: Option<Context>, hello: Hello, seed: u64, now: Millis) -> Self {
         let heartbeat_ms = if hello.role == Role::Control { CONTROL_HEARTBEAT_MS } else { HEARTBEAT_MS };
         let link = Link::new(seed, heartbeat_ms, now);
-        Self { address, hello, link, socket: Socket::None, untried: Vec::new(), met: false }
+        Self { address, context, hello, link, socket: Socket::None, untried: Vec::new(), met: false }
+    }
+
+    /// Where manage is, by what the user has said.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// When `turn` is to be called at the latest.
@@ -124,7 +136,8 @@ impl Wire {
         match std::mem::replace(&mut self.socket, Socket::None) {
             Socket::Connecting(stream) if ready.writable => {
                 stream.outcome().map_err(|error| error.to_string())?;
-                let mut conn = Conn::new(stream);
+                let session = self.context.as_ref().map(Context::session).transpose();
+                let mut conn = Conn::new(stream, session.map_err(|error| error.to_string())?);
                 let _ = conn.send(Message::from(self.hello.clone()).line().as_bytes());
                 self.socket = Socket::Open(conn);
                 Ok(())
@@ -133,13 +146,33 @@ impl Wire {
                 let received = conn.receive();
                 let heard = self.hear(&mut conn, now, news);
                 self.socket = Socket::Open(conn);
-                heard.and(received.map_err(|broken| broken.to_string()))
+                heard.and(received.map_err(|broken| self.lose(&broken, news)))
             }
             socket => {
                 self.socket = socket;
                 Ok(())
             }
         }
+    }
+
+    /// Why the connection is lost. What is wrong with the keys at the first meeting won't mend itself; later, whoever is between
+    /// the two may have said it.
+    fn lose(&self, broken: &Broken, news: &mut Vec<News>) -> String {
+        let cause = broken.to_string();
+        match broken {
+            Broken::WrongKey | Broken::Encrypted | Broken::Unencrypted if self.met => {
+                news.push(News::Impostor(cause.clone()));
+            }
+            Broken::WrongKey | Broken::Encrypted | Broken::Unencrypted => {
+                news.push(self.alien(Status::Refused, &cause));
+            }
+            _ => {}
+        }
+        cause
+    }
+
+    fn alien(&self, status: Status, cause: &str) -> News {
+        News::Alien(Error::new(status, format!("manage at {}", self.address), cause))
     }
 
     /// Takes in the lines that have come.
@@ -154,9 +187,13 @@ impl Wire {
                     news.push(News::Up(welcome));
                 }
                 Ok(Message::Error(error)) => {
-                    let text = format!("{}: {}", error.code, error.text.escape_debug());
-                    if !matches!(error.code, Code::Silent | Code::Replaced) {
-                        news.push(News::Alien(text.clone()));
+                    let text = format!("{}: {}", error.code, printable(&error.text));
+                    match error.code {
+                        Code::Silent | Code::Replaced | Code::Busy => {}
+                        Code::Keys | Code::Forbidden | Code::Unauthorized => {
+                            news.push(self.alien(Status::Refused, &text));
+                        }
+                        _ => news.push(self.alien(Status::Protocol, &text)),
                     }
                     return Err(text);
                 }
@@ -166,7 +203,7 @@ impl Wire {
                 }
                 Err(cause) if self.met => return Err(cause),
                 Err(cause) => {
-                    news.push(News::Alien(format!("this is no manage: {cause}")));
+                    news.push(self.alien(Status::Protocol, &format!("this is no manage: {cause}")));
                     return Err(cause);
                 }
             }

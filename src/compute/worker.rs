@@ -38,8 +38,10 @@ pub struct Worker {
     leaving: bool,
     /// Manage can't be reached, and the log knows.
     away: bool,
+    /// Somebody else is where manage was, and the log knows.
+    impostor: bool,
     /// The first fault of the other side that can't be mended by trying again.
-    alien: Option<String>,
+    alien: Option<Error>,
     tend_at: Millis,
 }
 
@@ -67,6 +69,7 @@ impl Worker {
             leave_by: None,
             leaving: false,
             away: false,
+            impostor: false,
             alien: None,
             tend_at: Millis(0),
         }
@@ -108,7 +111,7 @@ impl Worker {
         self.compute();
         self.wire.flush();
         self.leaving |= self.leave_by.is_some_and(|by| by <= clock::now());
-        self.alien.take().map_or(Ok(()), |cause| Err(Error::new(Status::Protocol, "manage", cause)))
+        self.alien.take().map_or(Ok(()), Err)
     }
 
     /// Looks at the world: for a moment while there is work, else until something happens.
@@ -173,7 +176,7 @@ impl Worker {
         match news {
             News::Up(welcome) => {
                 info!(self.log, "manage is here, searching by {}", welcome.method);
-                self.away = false;
+                (self.away, self.impostor) = (false, false);
                 self.advise(Event::Up(welcome));
             }
             News::Said(message) => {
@@ -188,16 +191,24 @@ impl Worker {
                 self.note_absence(&cause, pause);
                 self.advise(Event::Down);
             }
-            News::Alien(cause) => self.alien = Some(cause),
+            News::Impostor(cause) if !self.impostor => {
+                self.impostor = true;
+                warn!(self.log, "somebody else is where manage was: {cause}: waiting for manage");
+            }
+            News::Impostor(_) => {}
+            News::Alien(error) => self.alien = Some(error),
         }
     }
 
     /// One line when manage goes, not one for each attempt to find it again.
     fn note_absence(&mut self, cause: &str, pause: u64) {
+        if self.alien.is_some() {
+            return;
+        }
         if self.away {
             debug!(self.log, "manage is still away: {cause}: trying again in {pause} ms");
         } else {
-            warn!(self.log, "manage is away: {cause}: trying until it is back");
+            warn!(self.log, "manage at {} is away: {cause}: trying until it is back", self.wire.address());
         }
         self.away = true;
     }
@@ -223,7 +234,8 @@ impl Worker {
                     debug!(self.log, "lease {}: {} to {}", range.lease, range.first, range.last);
                     self.work = Work::range(method, range, &mut self.searches);
                     if self.work.is_none() {
-                        self.alien = Some("it has leased something that is no range".to_owned());
+                        let cause = "it has leased something that is no range";
+                        self.alien = Some(Error::new(Status::Protocol, "manage", cause));
                     }
                 }
                 Action::HandIn => self.hand_in(),

@@ -4,19 +4,25 @@ use std::net::SocketAddr;
 
 use crate::common::clock::Millis;
 use crate::common::conn::{Conn, TooLong};
-use crate::common::limits::LINE_MAX_BYTES;
+use crate::common::limits::{GREETING_MAX_BYTES, LINE_MAX_BYTES, LINGER_MAX_BYTES, LINGER_MAX_MS};
 use crate::common::message::{Code, Error, Message};
 use crate::common::net::Stream;
 use crate::common::poll::Interest;
+use crate::common::tls::Session;
 
+use super::rights::Bearer;
 use super::state::{Event, Peer};
 
 /// A connection.
 pub struct Connection {
     /// Its bytes.
     pub conn: Conn,
-    /// Who is at the other end.
+    /// Where the other end is.
     pub from: SocketAddr,
+    /// Who is there, by the key that was proved.
+    pub bearer: Bearer,
+    /// When it was taken.
+    pub opened: Millis,
     /// How far it has come.
     pub life: Life,
 }
@@ -36,16 +42,38 @@ pub enum Life {
 }
 
 impl Connection {
-    /// One that has just been taken.
+    /// One that has just been taken: of one whom nobody knows little is read.
     #[must_use]
-    pub fn new(stream: Stream, from: SocketAddr) -> Self {
-        Self { conn: Conn::new(stream), from, life: Life::Open { unheard: false } }
+    pub fn new(stream: Stream, session: Option<Session>, from: SocketAddr, now: Millis) -> Self {
+        let mut conn = Conn::new(stream, session);
+        conn.set_quota(Some(GREETING_MAX_BYTES));
+        Self { conn, from, bearer: Bearer::Unknown, opened: now, life: Life::Open { unheard: false } }
     }
 
     /// What to poll for: a connection that nothing more comes from would be ready for reading for ever.
     #[must_use]
     pub fn interest(&self) -> Interest {
-        if matches!(self.life, Life::Ended(_)) { Interest::Write } else { self.conn.interest() }
+        let deaf = self.is_deaf();
+        match self.life {
+            Life::Ended(_) => Interest::Write,
+            _ if deaf && self.conn.has_output() => Interest::Write,
+            _ if deaf => Interest::End,
+            _ => self.conn.interest(),
+        }
+    }
+
+    /// True once nothing more is read of it.
+    #[must_use]
+    pub fn is_deaf(&self) -> bool {
+        matches!(self.life, Life::Lingering(_)) && self.conn.is_exhausted()
+    }
+
+    /// The last word is said: what still comes is read for a while, and dropped.
+    pub fn linger(&mut self, now: Millis) {
+        if self.is_open() {
+            self.life = Life::Lingering(now.after(LINGER_MAX_MS));
+            self.conn.set_quota(Some(LINGER_MAX_BYTES));
+        }
     }
 
     /// Writes what is queued, and what is left to do to close it; false once it is of no more use.

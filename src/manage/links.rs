@@ -2,20 +2,26 @@
 //!
 //! poll(2) costs a look at each of its descriptors, and half of the connections of a large search bear no news: nobody waits
 //! for an answer on a control connection. So a turn looks at all others and at some of those, which take turns.
+//!
+//! Strangers, who haven't said yet who they are or were dismissed, have `STRANGERS_MAX` places and no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::clock::Millis;
-use crate::common::limits::{CONTROL_LOOK_MIN, CONTROL_ROUND_MAX};
+use crate::common::keys::{Public, Role};
+use crate::common::limits::{CONTROL_LOOK_MIN, CONTROL_ROUND_MAX, OUTPUT_ALL_MAX_BYTES};
 
 use super::connection::Connection;
-use super::state::Peer;
+use super::rights::Bearer;
+use super::state::{Peer, Standing};
+use super::strangers::Strangers;
 
 /// The connections by their numbers.
-#[derive(Default)]
 pub struct Links {
-    /// All but those of control monitors.
-    data: BTreeMap<Peer, Connection>,
+    /// Those of whom it isn't known whose they are, and those that were dismissed.
+    pub strangers: Strangers,
+    /// Of all who are known those that aren't control monitors'.
+    guests: BTreeMap<Peer, Connection>,
     control: BTreeMap<Peer, Connection>,
     /// From this number on control connections have their turn.
     next: Peer,
@@ -24,14 +30,30 @@ pub struct Links {
 }
 
 impl Links {
-    /// Takes a connection in.
-    pub fn insert(&mut self, peer: Peer, link: Connection) {
-        self.data.insert(peer, link);
+    /// None yet, in a process that may have so many descriptors.
+    #[must_use]
+    pub fn new(descriptors: usize) -> Self {
+        Self {
+            strangers: Strangers::new(descriptors),
+            guests: BTreeMap::new(),
+            control: BTreeMap::new(),
+            next: 0,
+            busy: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in a connection of which nobody knows whose it is. If that takes another's place, gives that one up.
+    pub fn insert(&mut self, peer: Peer, link: Connection) -> Option<(Peer, Connection)> {
+        let former = self.strangers.in_the_way(link.opened);
+        let former = former.and_then(|former| Some((former, self.remove(former)?)));
+        self.strangers.insert(peer, link);
+        former
     }
 
     /// The connection `peer`, to use: it is swept at the end of the turn.
     pub fn get_mut(&mut self, peer: Peer) -> Option<&mut Connection> {
-        let link = self.data.get_mut(&peer).or_else(|| self.control.get_mut(&peer))?;
+        let known = self.guests.get_mut(&peer).or_else(|| self.control.get_mut(&peer));
+        let link = known.or_else(|| self.strangers.get_mut(peer))?;
         self.busy.insert(peer);
         Some(link)
     }
@@ -39,20 +61,58 @@ impl Links {
     /// Gives the connection `peer` up.
     pub fn remove(&mut self, peer: Peer) -> Option<Connection> {
         self.busy.remove(&peer);
-        self.data.remove(&peer).or_else(|| self.control.remove(&peer))
+        self.take(peer)
     }
 
-    /// The connection `peer` turns out to be a control monitor's.
-    pub fn set_control(&mut self, peer: Peer) {
-        if let Some(link) = self.data.remove(&peer) {
-            self.control.insert(peer, link);
+    fn take(&mut self, peer: Peer) -> Option<Connection> {
+        let known = self.guests.remove(&peer).or_else(|| self.control.remove(&peer));
+        known.or_else(|| self.strangers.remove(peer))
+    }
+
+    /// It is known by now what the connection `peer` is: nothing more, if it was dismissed.
+    pub fn set_standing(&mut self, peer: Peer, standing: Option<Standing>) {
+        let right_place = match standing {
+            Some(Standing::Guest | Standing::Report) => self.guests.contains_key(&peer),
+            Some(Standing::Control) => self.control.contains_key(&peer),
+            Some(Standing::Stranger) | None => self.is_stranger(peer),
+        };
+        self.strangers.note(peer);
+        let Some(mut link) = (if right_place { None } else { self.take(peer) }) else { return };
+        match standing {
+            Some(Standing::Stranger) | None => self.strangers.insert(peer, link),
+            Some(known) => {
+                link.conn.set_quota(None);
+                let place = if known == Standing::Control { &mut self.control } else { &mut self.guests };
+                place.insert(peer, link);
+            }
         }
+    }
+
+    /// True if nobody has said yet who is behind the connection `peer`, or it was dismissed.
+    #[must_use]
+    pub fn is_stranger(&self, peer: Peer) -> bool {
+        self.strangers.get(peer).is_some()
+    }
+
+    /// The keys that are in use, and as what.
+    #[must_use]
+    pub fn keys(&self) -> BTreeMap<Public, Role> {
+        let key =
+            |link: &Connection| if let Bearer::Key(role, _, key) = link.bearer { Some((key, role)) } else { None };
+        self.looked_at(true).filter_map(|(_, link)| key(link)).collect()
+    }
+
+    /// The connections of the holders of `key`.
+    #[must_use]
+    pub fn of_key(&self, key: Public) -> Vec<Peer> {
+        self.looked_at(true).filter(|(_, link)| link.bearer.key() == Some(key)).map(|(peer, _)| peer).collect()
     }
 
     /// The connections that a turn looks at, or all.
     pub fn looked_at(&self, all: bool) -> impl Iterator<Item = (Peer, &Connection)> {
         let share = if all { self.control.len() } else { self.share() };
-        self.data.iter().chain(self.round().take(share)).map(|(peer, link)| (*peer, link))
+        let looked_at = self.guests.iter().chain(self.strangers.iter()).chain(self.round().take(share));
+        looked_at.map(|(peer, link)| (*peer, link))
     }
 
     /// True if every turn looks at all.
@@ -88,8 +148,27 @@ impl Links {
     }
 
     fn busy(&self) -> impl Iterator<Item = (Peer, &Connection)> {
-        let link = |peer| self.data.get(peer).or_else(|| self.control.get(peer));
+        let known = |peer| self.guests.get(peer).or_else(|| self.control.get(peer));
+        let link = move |peer| known(peer).or_else(|| self.strangers.get(*peer));
         self.busy.iter().filter_map(move |peer| Some((*peer, link(peer)?)))
+    }
+
+    /// Where more waits to be written than `OUTPUT_ALL_MAX_BYTES`, those for whom most waits are given up.
+    pub fn drop_deaf(&mut self) -> Vec<(Peer, Connection)> {
+        let mut waiting: Vec<(usize, Peer)> =
+            self.busy().map(|(peer, link)| (link.conn.waiting_bytes(), peer)).collect();
+        let mut all: usize = waiting.iter().map(|(bytes, _)| bytes).sum();
+        let mut dropped = Vec::new();
+        if all > OUTPUT_ALL_MAX_BYTES {
+            waiting.sort_unstable();
+        }
+        while all > OUTPUT_ALL_MAX_BYTES
+            && let Some((bytes, peer)) = waiting.pop()
+        {
+            all -= bytes;
+            dropped.extend(self.remove(peer).map(|link| (peer, link)));
+        }
+        dropped
     }
 
     /// Writes what is queued; gives the connections that are of no more use, which it has dropped.
@@ -97,9 +176,11 @@ impl Links {
         let mut over = Vec::new();
         for peer in std::mem::take(&mut self.busy) {
             let Some(link) = self.get_mut(peer) else { continue };
-            if !link.sweep(now) {
+            let (stays, busy) = (link.sweep(now), link.is_busy());
+            self.strangers.note(peer);
+            if !stays {
                 over.extend(self.remove(peer).map(|link| (peer, link)));
-            } else if !link.is_busy() {
+            } else if !busy {
                 self.busy.remove(&peer);
             }
         }
@@ -114,15 +195,15 @@ mod tests {
 
     #[test]
     fn every_control_connection_has_its_turn() {
-        let listener = Listener::open("127.0.0.1:0").unwrap();
+        let listener = Listener::open("loopback", ([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.address().unwrap();
-        let mut links = Links::default();
+        let mut links = Links::new(usize::MAX);
         let count = CONTROL_LOOK_MIN + CONTROL_LOOK_MIN / 2;
         for peer in 1..=count as Peer {
             assert_eq!(links.looks_at_all(), peer as usize <= CONTROL_LOOK_MIN + 1);
-            links.insert(peer, Connection::new(Stream::connect(address).unwrap(), address));
+            links.insert(peer, Connection::new(Stream::connect(address).unwrap(), None, address, Millis(0)));
             assert!(links.looked_at(false).any(|(looked_at, _)| looked_at == peer), "it may have something to ask");
-            links.set_control(peer);
+            links.set_standing(peer, Some(Standing::Control));
         }
         let mut seen = BTreeSet::new();
         for turn in 1..=2 {

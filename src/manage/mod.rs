@@ -12,6 +12,14 @@ pub mod proof;
 
 pub mod recheck;
 
+pub mod rights;
+
+pub mod gate;
+
+pub mod keyring;
+
+pub mod init_keys;
+
 pub mod state;
 
 pub mod outbox;
@@ -24,12 +32,15 @@ pub mod progress;
 
 pub mod connection;
 
+pub mod strangers;
+
 pub mod links;
 
 pub mod server;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
@@ -39,12 +50,16 @@ use crate::common::brood::Brood;
 use crate::common::clock;
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
+use crate::common::keys::{self, Role};
+use crate::common::limits::DESCRIPTORS_KEPT_MIN;
 use crate::common::log::{self, Screen};
 use crate::common::net::{self, Listener, SEARCH_PORT};
 use crate::common::process;
+use crate::common::sandbox::{self, Needs};
 use crate::common::signal::Signals;
 use crate::common::view;
 
+use keyring::Keyring;
 use ledger::Ledger;
 use ledger::check::check;
 use options::Options;
@@ -58,9 +73,10 @@ pub fn main() -> ExitCode {
     let options = Options::parse();
     let screen = Screen::default();
     let log = log::open("manage", log::level(options.verbose), screen.clone());
-    let outcome = match &options.check {
-        Some(ledger) => check(ledger).and_then(|sound| print_report(Some(&sound.to_string()))),
-        None => run(&options, &log, &screen),
+    let outcome = match (&options.check, &options.init_keys) {
+        (Some(ledger), _) => check(ledger).and_then(|sound| print_report(Some(&sound.to_string()))),
+        (_, Some(directory)) => init_keys(&options, directory),
+        _ => run(&options, &log, &screen),
     };
     match outcome {
         Ok(()) => Status::Done.into(),
@@ -71,17 +87,32 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn init_keys(options: &Options, directory: &str) -> Result<()> {
+    // It blocks SIGXFSZ: a file that may not grow is an error, not a death.
+    let _signals = Signals::open()?;
+    let said = init_keys::init(Path::new(directory), &options.add_key, options.user.as_deref())?;
+    print_report(Some(&said))
+}
+
 fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
     let wanted = options.wanted()?;
     process::keep_ended_children();
     let signals = Signals::open()?;
-    process::raise_descriptor_limit();
+    let descriptors = process::raise_descriptor_limit();
     let address = net::with_port(&options.listen, SEARCH_PORT)?;
-    guard_exposure(&address, options.insecure, log)?;
-    let listener = Listener::open(&address)?;
+    let addresses = net::resolve(&address)?;
+    guard_exposure(&address, &addresses, options, log)?;
+    let listener = Listener::open(&address, addresses[0])?;
     let listen = listener.address()?;
+    options.user.as_deref().map_or(Ok(()), sandbox::become_user)?;
+    let mut keyring = options.keys.as_deref().map(|given| Keyring::open(given, log)).transpose()?;
     let (ledger, settings, restored) = Ledger::open(&options.ledger, wanted)?;
-    let policy = Policy { seconds: options.seconds, recheck_percent: options.recheck, recheck_key: fastrand::u64(..) };
+    let policy = Policy {
+        seconds: options.seconds,
+        recheck_percent: options.recheck,
+        recheck_key: fastrand::u64(..),
+        workers_max: descriptors - DESCRIPTORS_KEPT_MIN.min(descriptors / 4),
+    };
     let identity = Identity { host: process::host_name(), listen: listen.to_string(), ledger: options.ledger.clone() };
     let now = clock::now();
     let state = State::new(settings, policy, identity, restored, now)
@@ -91,40 +122,78 @@ fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
         tested => format!("{} are tested already", view::grouped(tested)),
     };
     let until = settings.last.map_or("without end".to_owned(), |last| format!("to {last}"));
+    let program = compute_program()?;
+    let brood = Brood::new(compute_command(&program, listen, options)?, options.computes);
     info!(log, "listening on {listen}");
     info!(log, "testing {} {until} by {}, ledger {}: {known}", settings.first, settings.method, options.ledger);
-    let brood = Brood::new(compute_command(listen, options.verbose)?, options.computes);
+    give_up(options, program, listen, log)?;
+    keyring.as_mut().map_or(Ok(()), Keyring::look)?;
     let progress = Progress::open(screen, now);
-    let server = Server { log: log.clone(), signals, listener, state, ledger, brood, progress };
+    let server = Server { log: log.clone(), signals, listener, descriptors, keyring, state, ledger, brood, progress };
     let report = server.run()?;
     print_report(report.as_deref())
 }
 
-/// Refuses to listen where strangers could connect, unless told to.
-fn guard_exposure(address: &str, insecure: bool, log: &Logger) -> Result<()> {
-    let exposed = net::resolve(address)?.iter().any(|at| !at.ip().to_canonical().is_loopback());
-    if exposed && !insecure {
-        let cause = "beyond loopback anybody who can connect may read, feed and end the search; \
-                     add --insecure if this network is yours alone";
+/// Refuses to listen where strangers could connect, unless there are keys or it is told to.
+fn guard_exposure(address: &str, addresses: &[SocketAddr], options: &Options, log: &Logger) -> Result<()> {
+    let exposed = addresses.iter().any(|at| !at.ip().to_canonical().is_loopback());
+    if !exposed || options.keys.is_some() {
+        return Ok(());
+    }
+    if !options.insecure {
+        let cause = "beyond loopback anybody who can connect may read, feed and end the search; make keys by \
+                     \"manage --init-keys keys\" and add \"--keys keys\", or add --insecure if this network is yours alone";
         return Err(Error::new(Status::Usage, format!("--listen {address}"), cause));
     }
-    if exposed {
-        warn!(log, "--insecure: anybody who can connect to {address} may read, feed and end this search");
+    warn!(log, "--insecure: anybody who can connect to {address} may read, feed and end this search");
+    Ok(())
+}
+
+/// What is needed once it listens and has its ledger: to write that and its log, which is removed at the end, to read the list
+/// of keys, and to start computes, which connect to this manage.
+#[must_use]
+pub fn needs(options: &Options, program: PathBuf, listen: SocketAddr) -> Needs {
+    let children = options.computes > 0;
+    let (writes, removes) = ledger::places(&options.ledger);
+    Needs {
+        writes,
+        removes,
+        reads: options.keys.iter().flat_map(|given| keyring::places(given)).collect(),
+        starts: children.then_some(program),
+        connects: children.then(|| listen.port()),
+    }
+}
+
+/// Gives up everything else.
+fn give_up(options: &Options, program: PathBuf, listen: SocketAddr, log: &Logger) -> Result<()> {
+    info!(log, "{}", sandbox::enter(&needs(options, program, listen))?);
+    if sandbox::is_root() {
+        info!(log, "running as root, which isn't needed: --user NAME gives that up");
     }
     Ok(())
 }
 
-/// How a compute of this host is started: the program beside this one.
-fn compute_command(listen: SocketAddr, verbose: u8) -> Result<Command> {
+/// The compute beside this program.
+fn compute_program() -> Result<PathBuf> {
     let here = std::env::current_exe().map_err(|error| Error::new(Status::Failed, "manage", error))?;
-    let mut command = Command::new(here.with_file_name("compute"));
+    Ok(here.with_file_name("compute"))
+}
+
+/// How a compute of this host is started.
+fn compute_command(program: &Path, listen: SocketAddr, options: &Options) -> Result<Command> {
+    let mut command = Command::new(program);
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
     command.arg(SocketAddr::new(ip, listen.port()).to_string()).arg("--until-eof");
-    match verbose {
+    command.env_remove("ALIQUOT_KEYS");
+    if let Some(given) = options.keys.as_deref().filter(|_| options.computes > 0) {
+        let directory = keyring::directory(given);
+        command.arg("--keys").arg(keys::find(&directory.to_string_lossy(), &[Role::Worker])?);
+    }
+    match options.verbose {
         0 => command.arg("--quiet"),
         more => command.args((0..more).map(|_| "-v")),
     };

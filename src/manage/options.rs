@@ -7,6 +7,7 @@ use crate::common::exit::Status;
 use crate::common::limits::{CANDIDATE_MAX, CHILDREN_MAX, RANGE_SECONDS_DEFAULT, RANGE_SECONDS_MAX, RANGE_SECONDS_MIN};
 use crate::divisors::Method;
 
+use super::init_keys::Wish;
 use super::ledger::Wanted;
 
 /// Owns a search for perfect numbers: hands out ranges, proves the results, keeps the ledger.
@@ -18,7 +19,8 @@ use super::ledger::Wanted;
     after_help = "\
 A search on this host alone:    manage --last 40000000 --computes 2
 Look at it, also from afar:     report [HOST]
-End it:                         report -k, Ctrl-C, or a signal; start manage again to go on"
+End it:                         report -k, Ctrl-C, or a signal; start manage again to go on
+For other hosts as well:        manage --init-keys keys; manage --keys keys --listen 0.0.0.0"
 )]
 pub struct Options {
     /// Where computes and reports connect; port 0 takes any free one
@@ -57,6 +59,22 @@ pub struct Options {
     /// Verify a ledger that no manage holds, say what is in it, and exit: nothing is changed
     #[arg(long, value_name = "LEDGER", value_parser = file, exclusive = true)]
     pub check: Option<String>,
+
+    /// Speak TLS, and only to holders of keys: a directory that --init-keys has made
+    #[arg(long, value_name = "DIR|FILE", value_parser = file, conflicts_with = "insecure")]
+    pub keys: Option<String>,
+
+    /// Make keys in this directory, those that are missing, say what each is for, and exit
+    #[arg(long, value_name = "DIR", value_parser = file, conflicts_with_all = ["keys", "insecure", "check"])]
+    pub init_keys: Option<String>,
+
+    /// With --init-keys: make this key as well, as in worker:node02; may be given again
+    #[arg(long, value_name = "ROLE:NAME", requires = "init_keys")]
+    pub add_key: Vec<Wish>,
+
+    /// Started by root: go on as this user once the port is taken; with --init-keys: make the keys this user's
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
 
     /// Listen beyond loopback although anybody who can connect may then read, feed and end the search
     #[arg(long)]

@@ -103,6 +103,12 @@ impl Rechecks {
         }
     }
 
+    /// Who has done the range first that is being done again and begins at `first`.
+    #[must_use]
+    pub fn done_by(&self, first: u64) -> Option<&Holder> {
+        self.leased.get(&first).map(|due| &due.holder)
+    }
+
     /// The range that begins at `first` waits again.
     pub fn give_back(&mut self, first: u64) {
         if let Some(due) = self.leased.remove(&first) {

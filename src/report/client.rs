@@ -4,13 +4,14 @@ use std::os::fd::AsFd;
 
 use crate::common::clock::{self, Millis};
 use crate::common::conn::{Broken, Conn};
-use crate::common::error::Error;
+use crate::common::error::{Error, printable};
 use crate::common::exit::Status as Exit;
 use crate::common::limits::{CONNECT_MAX_MS, REPORT_MAX_MS};
-use crate::common::message::{Compute, Distrusted, Hello, Message, Query, Role, Signal, Status, Version};
+use crate::common::message::{Code, Compute, Distrusted, Hello, Message, Query, Role, Signal, Status, Version};
 use crate::common::net::{self, Stream};
 use crate::common::poll::{Interest, Set};
 use crate::common::signal::{Ending, Received, Signals};
+use crate::common::tls::Context;
 
 /// A report as it came.
 #[derive(Clone, Debug)]
@@ -38,6 +39,15 @@ impl From<Error> for Stop {
     }
 }
 
+/// Whom to ask.
+#[derive(Debug)]
+pub struct Target {
+    /// Where, `HOST:PORT`.
+    pub address: String,
+    /// How the connection is encrypted, if there are keys.
+    pub context: Option<Context>,
+}
+
 /// A connection to manage, in the role of a report.
 pub struct Client<'s> {
     address: String,
@@ -51,13 +61,16 @@ impl<'s> Client<'s> {
     /// Connects and says hello.
     ///
     /// # Errors
-    /// Unreachable, with what was tried and what to try; protocol, if it isn't a manage of this version.
-    pub fn connect(address: &str, signals: &'s mut Signals) -> std::result::Result<Self, Stop> {
+    /// Unreachable, with what was tried and what to try; protocol, if it isn't a manage of this version; refused, if keys
+    /// are in the way.
+    pub fn connect(target: &Target, signals: &'s mut Signals) -> std::result::Result<Self, Stop> {
+        let address = &target.address;
         let mut cause = String::new();
         for to in net::resolve(address)? {
             match open(to, signals) {
-                Ok(conn) => {
-                    let mut client = Self { address: address.to_owned(), signals, conn, ended: None };
+                Ok(stream) => {
+                    let conn = Conn::new(stream, target.context.as_ref().map(Context::session).transpose()?);
+                    let mut client = Self { address: address.clone(), signals, conn, ended: None };
                     client.greet()?;
                     return Ok(client);
                 }
@@ -125,11 +138,22 @@ impl<'s> Client<'s> {
             });
             match line {
                 Some(Ok(Message::Error(error))) => {
-                    return Err(self.alien(&format!("{}: {}", error.code, error.text.escape_debug())).into());
+                    let cause = format!("{}: {}", error.code, printable(&error.text));
+                    return Err(match error.code {
+                        Code::Keys | Code::Forbidden | Code::Unauthorized => self.refused(&cause),
+                        Code::Busy | Code::Silent => {
+                            Error::new(Exit::Unreachable, format!("manage at {}", self.address), cause)
+                        }
+                        _ => self.alien(&cause),
+                    }
+                    .into());
                 }
                 Some(Ok(message)) => return Ok(message),
                 Some(Err(cause)) => return Err(self.alien(&cause).into()),
                 None => match &self.ended {
+                    Some(broken @ (Broken::WrongKey | Broken::Encrypted | Broken::Unencrypted)) => {
+                        return Err(self.refused(&broken.to_string()).into());
+                    }
                     Some(broken) => return Err(unreachable(&self.address, &broken.to_string()).into()),
                     None => self.wait(deadline)?,
                 },
@@ -161,6 +185,10 @@ impl<'s> Client<'s> {
         Ok(())
     }
 
+    fn refused(&self, what: &str) -> Error {
+        Error::new(Exit::Refused, format!("manage at {}", self.address), what)
+    }
+
     fn alien(&self, what: &str) -> Error {
         Error::new(Exit::Protocol, format!("manage at {}", self.address), what)
     }
@@ -172,7 +200,7 @@ enum Attempt {
     Failed(String),
 }
 
-fn open(to: std::net::SocketAddr, signals: &mut Signals) -> std::result::Result<Conn, Attempt> {
+fn open(to: std::net::SocketAddr, signals: &mut Signals) -> std::result::Result<Stream, Attempt> {
     let failed = |error: std::io::Error| Attempt::Failed(error.to_string());
     let stream = Stream::connect(to).map_err(failed)?;
     let deadline = clock::now().after(CONNECT_MAX_MS);
@@ -191,7 +219,7 @@ fn open(to: std::net::SocketAddr, signals: &mut Signals) -> std::result::Result<
         }
         if writable {
             stream.outcome().map_err(failed)?;
-            return Ok(Conn::new(stream));
+            return Ok(stream);
         }
     }
 }

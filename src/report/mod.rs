@@ -15,22 +15,24 @@ use clap::Parser;
 
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
+use crate::common::keys::{self, Role};
 use crate::common::net::{self, SEARCH_PORT};
 use crate::common::poll::{Interest, Set};
 use crate::common::signal::Signals;
+use crate::common::tls::Context;
 use crate::common::view;
 
-use client::{Client, Report, Stop, told_to_end};
+use client::{Client, Report, Stop, Target, told_to_end};
 use options::Options;
 
 /// The program: its command line in, its exit status out.
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome = net::with_port(&options.manage, SEARCH_PORT)
-        .and_then(|address| Ok((address, Signals::open()?)))
+    let outcome = target(&options)
+        .and_then(|target| Ok((target, Signals::open()?)))
         .map_err(Stop::from)
-        .and_then(|(address, mut signals)| run(&options, &address, &mut signals));
+        .and_then(|(target, mut signals)| run(&options, &target, &mut signals));
     match outcome {
         Ok(()) | Err(Stop::Ended) => Status::Done.into(),
         Err(Stop::Failed(error)) => {
@@ -40,10 +42,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options, address: &str, signals: &mut Signals) -> std::result::Result<(), Stop> {
+/// Where manage is, and by which key it and this program know each other.
+fn target(options: &Options) -> Result<Target> {
+    let address = net::with_port(&options.manage, SEARCH_PORT)?;
+    let roles: &[Role] = if options.kill { &[Role::Operator] } else { &[Role::Viewer, Role::Operator] };
+    let key =
+        options.keys.as_deref().filter(|given| !given.is_empty()).map(|given| keys::load(given, roles)).transpose()?;
+    let context = key.map(|key| Context::client(key.secret, key.manage)).transpose()?;
+    Ok(Target { address, context })
+}
+
+fn run(options: &Options, target: &Target, signals: &mut Signals) -> std::result::Result<(), Stop> {
     let mut seen = false;
     loop {
-        match show(options, address, signals) {
+        match show(options, target, signals) {
             Ok(true) => seen = true,
             Ok(false) => return Ok(()),
             // Who watches wants to see it come back.
@@ -58,8 +70,8 @@ fn run(options: &Options, address: &str, signals: &mut Signals) -> std::result::
 }
 
 /// Asks once and shows the answer; false if nobody reads it any more.
-fn show(options: &Options, address: &str, signals: &mut Signals) -> std::result::Result<bool, Stop> {
-    let mut client = Client::connect(address, signals)?;
+fn show(options: &Options, target: &Target, signals: &mut Signals) -> std::result::Result<bool, Stop> {
+    let mut client = Client::connect(target, signals)?;
     let report = client.query()?;
     let read = print(options, &report)?;
     if options.kill {

@@ -18,9 +18,14 @@ mod platter;
 mod process;
 mod relay;
 mod scene;
+mod secure;
 pub mod trace;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
+
+use aliquot::manage::rights::Bearer;
+use aliquot::manage::state::Event;
 
 pub use cgroup::Cgroup;
 pub use crowd::{Crowd, Heard};
@@ -34,7 +39,13 @@ pub use platter::{Loss, Platter};
 pub use process::{Process, SIGKILL};
 pub use relay::Relay;
 pub use scene::{Manage, Scene, executable, number};
+pub use secure::{Keys, Secure, context, pids, replace};
 pub use trace::Step;
+
+/// Somebody connects to a manage without keys.
+pub fn opened(peer: u64) -> Event {
+    Event::Opened(peer, IpAddr::V4(Ipv4Addr::LOCALHOST), Bearer::Anyone)
+}
 
 /// How long a test waits for what must happen. Far longer than it ever takes: it bounds a failure, it measures nothing.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -28,13 +28,18 @@ pub struct Manage {
     pub address: SocketAddr,
     /// What it was started through; its reports are asked for through the same.
     through: String,
+    /// The keys that it was started with, which its computes and reports need too.
+    keys: String,
 }
 
 impl Manage {
     /// Waits until `process` listens; `Err` if it ends before.
     fn of(process: Rc<Process>, through: &str) -> Result<Self, Rc<Process>> {
         match process.log.line_or_end("listening on ") {
-            Some(line) => Ok(Self { address: address(&line), process, through: through.to_owned() }),
+            Some(line) => {
+                let keys = process.argument_of("--keys").unwrap_or_default();
+                Ok(Self { address: address(&line), process, through: through.to_owned(), keys })
+            }
             None => Err(process),
         }
     }
@@ -99,7 +104,7 @@ impl Scene {
 
     fn run(&self, mut command: Command, arguments: &str) -> Rc<Process> {
         command.args(arguments.split_whitespace()).current_dir(self.directory.path());
-        command.env_remove("ALIQUOT_MANAGE").env_remove("JOURNAL_STREAM");
+        command.env_remove("ALIQUOT_MANAGE").env_remove("ALIQUOT_KEYS").env_remove("JOURNAL_STREAM");
         let process = Rc::new(Process::start(command));
         self.started.borrow_mut().push(Rc::clone(&process));
         process
@@ -145,7 +150,9 @@ impl Scene {
 
     /// Starts a compute of `manage`; it isn't connected yet when this returns.
     pub fn compute(&self, manage: &Manage, arguments: &str) -> Rc<Process> {
-        self.start("compute", &format!("{} {arguments}", manage.address))
+        let own = arguments.contains("--keys") || manage.keys.is_empty();
+        let keys = if own { String::new() } else { format!("--keys {}", manage.keys) };
+        self.start("compute", &format!("{} {keys} {arguments}", manage.address))
     }
 
     /// Starts a compute of `manage` with the name `host`, and waits until it has tested something of its range.
@@ -159,7 +166,8 @@ impl Scene {
 
     /// What `report --json` says.
     pub fn report(&self, manage: &Manage) -> Value {
-        let report = self.start_through(&manage.through, "report", &format!("{} --json", manage.address));
+        let keys = if manage.keys.is_empty() { String::new() } else { format!("--keys {}", manage.keys) };
+        let report = self.start_through(&manage.through, "report", &format!("{} --json {keys}", manage.address));
         assert_eq!(report.wait(), 0);
         self.forget(&report);
         serde_json::from_str(&report.stdout.all()).expect("report --json prints JSON")
@@ -180,7 +188,8 @@ impl Scene {
         Ledger::copy_of(&self.path("search.db"))
     }
 
-    fn end(&self) {
+    /// Ends whatever still runs.
+    pub fn end(&self) {
         for process in self.started.borrow().iter() {
             if panicking() {
                 eprintln!("{}", process.evidence());

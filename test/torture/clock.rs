@@ -13,6 +13,7 @@ use aliquot::common::limits::SILENCE_MAX_MS;
 use fastrand::Rng;
 use nix::sys::signal::Signal;
 use nix::time::{ClockId, clock_gettime};
+use tempfile::TempDir;
 
 use super::together::{each, span, sum_to, wait_end};
 use super::{cases, is_root, kept};
@@ -102,24 +103,29 @@ fn is_in_force(clock: Clock, process: &Process) -> bool {
 /// A scene with clocks, one of which may jump.
 struct Times {
     scene: Scene,
-    setting: PathBuf,
+    /// Below /run: what the programs can still read once they have given up the rest.
+    settings: TempDir,
     random: RefCell<Rng>,
 }
 
 impl Times {
     fn new(seed: u64) -> Self {
-        let scene = Scene::new();
-        let times = Self { setting: scene.path("clock"), scene, random: Rng::with_seed(seed).into() };
+        let settings = TempDir::with_prefix_in("aliquot-", "/run").expect("a directory can be made");
+        let times = Self { settings, scene: Scene::new(), random: Rng::with_seed(seed).into() };
         times.jump();
         times
     }
 
     /// Sets the clock that jumps, all at once.
     fn jump(&self) {
-        let next = self.setting.with_extension("next");
+        let next = self.setting().with_extension("next");
         let seconds = self.random.borrow_mut().i64(-10 * YEAR_SECONDS..10 * YEAR_SECONDS);
         fs::write(&next, format!("{seconds:+}")).expect("a clock can be set");
-        fs::rename(&next, &self.setting).expect("a clock can be set");
+        fs::rename(&next, self.setting()).expect("a clock can be set");
+    }
+
+    fn setting(&self) -> PathBuf {
+        self.settings.path().join("clock")
     }
 
     fn pause(&self, max_ms: u64) {
@@ -127,7 +133,7 @@ impl Times {
     }
 
     fn wrapper(&self, clock: Clock) -> String {
-        clock.wrapper(&self.setting)
+        clock.wrapper(&self.setting())
     }
 
     fn compute(&self, clock: Clock, options: &str) -> Rc<Process> {
@@ -166,7 +172,7 @@ fn play(manages: Clock, computes: Clock, seed: u64) -> Duration {
         compute.signal_if_running(Signal::SIGTERM);
         assert_eq!(compute.wait_gone(), 0);
     }
-    assert!(!steady.log.all().contains("manage is away"));
+    assert!(!steady.log.all().contains(" is away: "));
     check(&times.scene, &manage, manages);
     freed
 }
@@ -226,7 +232,7 @@ fn fall_silent(clock: Clock, seed: u64) -> Duration {
     let (_data, _control) = manage.welcome();
     let began = Instant::now();
     assert!(is_in_force(clock, &compute));
-    let after = times.noticed(&compute, "manage is away: no answer", began);
+    let after = times.noticed(&compute, " is away: no answer", began);
     compute.signal(Signal::SIGTERM);
     assert_eq!(compute.wait_gone(), 0);
     after

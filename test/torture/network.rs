@@ -191,7 +191,7 @@ fn cut(search: &mut Search, way: Way, random: &mut Rng, seen: &mut Seen) {
     if other_comes == 1 {
         search.near();
     }
-    seen.away = Some(noticed(&far, "manage is away", began));
+    seen.away = Some(noticed(&far, " is away: ", began));
     pause(random, 1_000);
     search.hosts.mend();
     if other_comes == 2 {
@@ -231,7 +231,7 @@ fn rejection(search: &mut Search, random: &mut Rng, seen: &mut Seen) {
     let began = Instant::now();
     // What never reaches manage tells it nothing.
     seen.freed = (way == Way::ToFar).then(|| search.freed(&far, began)).flatten();
-    seen.away = Some(noticed(&far, "manage is away", began));
+    seen.away = Some(noticed(&far, " is away: ", began));
     pause(random, 2_000);
     search.hosts.mend();
 }
@@ -304,7 +304,7 @@ fn what_is_computed_while_cut_off_counts() {
     let far = search.far("");
     far.log.line("lease ");
     search.hosts.reject(Way::ToFar);
-    far.log.line("manage is away");
+    far.log.line(" is away: ");
     search.freed(&far, Instant::now());
     assert_eq!(number(&search.scene.report(&search.manage)["leased"]), 0);
     let before = ticks(&far);

@@ -45,7 +45,7 @@ fn check(directory: &Path, heard: &Heard) {
     drop(ledger);
     let told = heard.ranges.keys().last().copied().unwrap_or(0);
     assert!(restored.next_lease > told, "lease {told} may be given again");
-    let policy = Policy { seconds: 1.0, recheck_percent: 0.0, recheck_key: 0 };
+    let policy = Policy { seconds: 1.0, recheck_percent: 0.0, recheck_key: 0, workers_max: usize::MAX };
     let identity = Identity { host: String::new(), listen: String::new(), ledger: String::new() };
     State::new(settings, policy, identity, restored, Millis(0)).expect("its parts fit together");
     super::victim::check_told(&crate::support::Ledger::copy_of(&path), heard);

@@ -26,8 +26,8 @@ mod truth;
 
 /// What is tested and held: the tables that what is refused must leave as they are.
 const WORK: &[&str] = &["done", "range", "perfect", "lease"];
-/// Who is told this has lied to one who does the same again, which no session has.
-const NEVER_SAID: &str = "distrusted";
+/// Who is told the first has lied to one who does the same again, the others are of keys and crowds: no session has these.
+const NEVER_SAID: &[&str] = &["distrusted", "busy", "keys", "unauthorized", "forbidden"];
 /// Sessions with one manage: it remembers a thousand lost computes.
 const SESSIONS_PER_MANAGE: usize = 100;
 
@@ -131,7 +131,7 @@ fn every_session_gets_the_verdict_of_the_protocol() {
             }
         }
     }
-    let codes: Vec<_> = judge.grammar.codes.iter().filter(|code| *code != NEVER_SAID).collect();
+    let codes: Vec<_> = judge.grammar.codes.iter().filter(|code| !NEVER_SAID.contains(&code.as_str())).collect();
     let unheard: Vec<_> = codes.iter().filter(|code| !verdicts.contains_key(**code)).collect();
     assert!(unheard.is_empty(), "too tame: nobody was told {unheard:?}");
     println!("{verdicts:?}");

@@ -1,39 +1,6 @@
 //! The codes of `error` and `refused`: what a program may act upon; the text beside them is for a person.
 
-/// Defines an enum whose variants have a name on the wire.
-macro_rules! named {
-    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $type { $($(#[$variant_doc])* $variant,)* }
-
-        impl $type {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// Its name on the wire.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-        }
-
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.name())
-            }
-        }
-
-        impl std::str::FromStr for $type {
-            type Err = ();
-
-            fn from_str(name: &str) -> Result<Self, ()> {
-                Self::ALL.iter().copied().find(|value| value.name() == name).ok_or(())
-            }
-        }
-    };
-}
-pub(super) use named;
+use crate::common::named::named;
 
 named! {
     /// Why something was refused.
@@ -78,5 +45,13 @@ named! {
         Silent = "silent",
         /// Another connection of the same compute has taken this one's place.
         Replaced = "replaced",
+        /// There are too many connections of this key, or from this address.
+        Busy = "busy",
+        /// One side has keys and the other has none.
+        Keys = "keys",
+        /// This key may not do that.
+        Forbidden = "forbidden",
+        /// Nobody here knows this key, or not any more.
+        Unauthorized = "unauthorized",
     }
 }

@@ -3,8 +3,9 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
-use super::code::{Code, named};
+use super::code::Code;
 use crate::common::limits::{HITS_MAX, HOST_MAX_BYTES};
+use crate::common::named::named;
 use crate::common::signal::Ending;
 use crate::divisors::Method;
 

@@ -55,6 +55,22 @@ pub enum Written {
     NoRoom(Error),
 }
 
+/// What an open ledger writes, itself and its log, and the directory that the log is removed from; nothing for one in memory.
+#[must_use]
+pub fn places(path: &str) -> (Vec<PathBuf>, Option<PathBuf>) {
+    let Ok(file) = fs::canonicalize(path) else { return (Vec::new(), None) };
+    let directory = file.parent().map(Path::to_owned);
+    let log = log_of(&file);
+    (vec![file, log], directory)
+}
+
+/// The write-ahead log of the ledger in `file`.
+fn log_of(file: &Path) -> PathBuf {
+    let mut log = file.to_owned().into_os_string();
+    log.push("-wal");
+    log.into()
+}
+
 /// An open ledger, held by this process alone.
 pub struct Ledger {
     path: String,
@@ -96,9 +112,7 @@ impl Ledger {
             _ => {}
         }
         let file = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
-        let mut log = file.clone().into_os_string();
-        log.push("-wal");
-        let log = PathBuf::from(log);
+        let log = log_of(&file);
         examine::file(&file, &log).map_err(|error| failure(path, &error))?;
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let connection = connection.map_err(|error| failure(path, &error))?;
@@ -161,6 +175,8 @@ impl Ledger {
         db.pragma_update(None, "foreign_keys", true)?;
         // SQLite would do it by itself, and say nothing of a sync that fails: see `checkpoint`.
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // Beside its file and log the ledger writes nothing, wherever the system would have its scratch files.
+        db.pragma_update(None, "temp_store", "MEMORY")?;
         db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         Ok(())
     }

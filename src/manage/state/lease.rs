@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use slog::Level;
 
+use super::peers::Seat;
 use super::{Holder, Leased, Peer, Record, State};
 use crate::common::clock::Millis;
-use crate::common::limits::{LAPSED_MAX, RESTART_GRACE_MS, STARVED_MS};
+use crate::common::limits::{LAPSED_MAX, OVERDUE_FACTOR_MAX, OVERDUE_MIN_MS, RESTART_GRACE_MS, STARVED_MS};
 use crate::common::message::{Alive, Code, Instance, Range, Recall, Refused};
 use crate::divisors::{Method, operations};
 use crate::manage::coverage::{Held, Span};
@@ -126,7 +127,8 @@ impl State {
         if compute.pace.is_none() {
             return self.refuse(peer, Code::OutOfTurn, "1:1: a request before any speed");
         }
-        self.waiting.insert(instance);
+        let Some(origin) = self.seats.get(&peer).map(Seat::origin) else { return };
+        self.waiting.insert(instance, origin);
         self.give_back(instance);
     }
 
@@ -138,10 +140,12 @@ impl State {
         {
             return;
         }
-        let able: Vec<Instance> = self.able().collect();
+        let mut able: Vec<Instance> = self.able().collect();
+        self.bar_hoarders(&mut able);
         if able.is_empty() {
             return;
         }
+        self.waiting.put_in_order(&mut able);
         // Once for all: it walks all computes.
         let fleet = self.roster.fleet();
         for instance in able {
@@ -149,10 +153,24 @@ impl State {
         }
     }
 
+    /// Leaves those out from where a range was held for too long, if there is anybody else to work.
+    fn bar_hoarders(&mut self, able: &mut Vec<Instance>) {
+        if !self.waiting.bars_anybody(self.now) {
+            return;
+        }
+        let may_work = |instance| {
+            self.roster.get(instance).is_some_and(|it: &Compute| it.pace.is_some() && !self.roster.is_struck(&it.host))
+        };
+        let works = |seat: &Seat| seat.compute().is_some_and(may_work) && !self.waiting.bars(seat.origin());
+        if self.seats.values().any(works) {
+            able.retain(|instance| !self.waiting.bars_instance(*instance));
+        }
+    }
+
     /// Those who wait for a range and may work: no result of theirs is being proved, and their host isn't struck.
     fn able(&self) -> impl Iterator<Item = Instance> {
         let may_work = |compute: &Compute| !compute.proving && !self.roster.is_struck(&compute.host);
-        self.waiting.iter().copied().filter(move |instance| self.roster.get(*instance).is_some_and(may_work))
+        self.waiting.iter().filter(move |instance| self.roster.get(*instance).is_some_and(may_work))
     }
 
     /// Gives a range to a compute that waits for one and may work, one of `fleet`, if there is any for it.
@@ -176,7 +194,7 @@ impl State {
         if let Some(compute) = self.roster.get_mut(instance) {
             (compute.lease, compute.tested) = (Some(lease), 0);
         }
-        self.waiting.remove(&instance);
+        self.waiting.remove(instance);
         self.record(Record::Leased(Leased { lease, span, holder: holder.clone(), recheck }));
         self.leases.insert(lease, Lease::new(span, holder, recheck, self.now));
         self.send(peer, Range { lease, first: span.first, last: span.last });
@@ -213,6 +231,36 @@ impl State {
             self.log(Level::Debug, format!("connection {peer}: lease {number} is recalled: others idle"));
             self.send(peer, Recall { lease: number });
         }
+    }
+
+    /// Where computes wait in vain, whoever has held a range far longer than it should take has to let it go, the longest
+    /// first, one a tick: nobody can keep a search from its end. Its result still counts, if nobody has taken the range by then.
+    pub(super) fn free_overdue(&mut self) {
+        if self.is_ending() || self.stalled.is_some() || self.able().next().is_none() {
+            return;
+        }
+        let overdue = |lease: &&Lease| self.able().any(|waiting| self.is_overdue_for(lease, waiting));
+        let longest = self.leases.held.values().filter(overdue).min_by_key(|lease| lease.given);
+        let Some(Holder { instance, host, pid }) = longest.map(|lease| lease.holder.clone()) else { return };
+        self.log(Level::Warning, format!("compute {host} pid {pid} has had its range for too long: it is free again"));
+        let peer = self.roster.get(instance).and_then(|compute| compute.data);
+        if let Some(seat) = peer.and_then(|peer| self.seats.get(&peer)) {
+            self.waiting.note_overdue(seat.origin(), self.now);
+        }
+        self.give_back(instance);
+    }
+
+    /// True if `waiting` could have done the range of `lease` many times over since it was given.
+    fn is_overdue_for(&self, lease: &Lease, waiting: Instance) -> bool {
+        let seconds = self.now.since(lease.given) as f64 / 1e3;
+        if seconds * 1e3 < OVERDUE_MIN_MS as f64 || seconds < self.policy.seconds * OVERDUE_FACTOR_MAX {
+            return false;
+        }
+        let Some(compute) = self.roster.get(waiting) else { return false };
+        let fits = !lease.recheck || self.rechecks.done_by(lease.span.first).is_some_and(|by| by.host != compute.host);
+        let needed = operations(self.settings.method, lease.span.first, lease.span.last);
+        let pace = compute.pace.map_or(0.0, Pace::operations_per_s);
+        fits && needed * OVERDUE_FACTOR_MAX <= seconds * pace
     }
 
     /// Whom to ask for the lease `number`, if it is worth it, and what orders the leases: first those not asked in
@@ -279,7 +327,7 @@ impl State {
         if let Some(compute) = self.roster.get_mut(instance) {
             compute.lease = Some(number);
         }
-        self.waiting.remove(&instance);
+        self.waiting.remove(instance);
         self.record(Record::Leased(Leased { lease: number, span, holder, recheck: false }));
         true
     }

@@ -7,25 +7,30 @@ mod record;
 mod result;
 mod trust;
 mod view;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use slog::Level;
 
 use crate::common::clock::Millis;
-use crate::common::message::{Code, Error, Instance, Message};
+use crate::common::message::{Code, Error, Message};
 use crate::common::signal::Ending;
 use crate::divisors::{Method, operations};
 
 use super::coverage::{Coverage, Span};
+use super::gate::Gate;
 use super::proof::Prover;
 use super::rate::Rates;
 use super::recheck::Rechecks;
+use super::rights::Bearer;
 use super::roster::{Compute, Roster};
 use super::sizing::Plan;
 use lease::{Lease, Leases};
-use peers::Seat;
+use peers::{Seat, TurnedAway};
 use view::Kept;
+use waiting::Waiting;
 
 pub use record::{Holder, Leased, Record, Restored};
 pub use trust::Deeds;
@@ -53,6 +58,8 @@ pub struct Policy {
     pub recheck_percent: f64,
     /// What decides which: a secret, so that a compute can't tell where it may cheat.
     pub recheck_key: u64,
+    /// Connections of computes and their monitors, at most.
+    pub workers_max: usize,
 }
 
 /// What manage calls itself in a report.
@@ -69,8 +76,10 @@ pub struct Identity {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Somebody connected.
-    Opened(Peer),
+    /// Somebody connected from this address.
+    Opened(Peer, IpAddr, Bearer),
+    /// A handshake is over: who is behind the connection.
+    Known(Peer, Bearer),
     /// A message came.
     Said(Peer, Message),
     /// Something came that is no message.
@@ -102,6 +111,19 @@ pub enum Action {
     Log(Level, String),
 }
 
+/// What a connection is, as far as the one who moves its bytes has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody has said yet who is behind it.
+    Stranger,
+    /// A monitor's.
+    Control,
+    /// A report's: what it asks for costs more than what others do.
+    Report,
+    /// Anybody else's.
+    Guest,
+}
+
 /// How far the search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -129,10 +151,12 @@ pub struct State {
     prover: Prover,
     roster: Roster,
     /// The computes that have asked for a range and haven't got one yet.
-    waiting: BTreeSet<Instance>,
+    waiting: Waiting,
     /// Since when a compute has waited in vain, because all that is left is leased.
     starved: Option<Millis>,
     seats: BTreeMap<Peer, Seat>,
+    gate: Gate,
+    turned_away: TurnedAway,
     rates: Rates,
     /// Why the ledger can't be written, if that is so: nothing new is handed out.
     stalled: Option<String>,
@@ -172,9 +196,11 @@ impl State {
             operations_accepted,
             prover: Prover::default(),
             roster: Roster::default(),
-            waiting: BTreeSet::new(),
+            waiting: Waiting::default(),
             starved: None,
             seats: BTreeMap::new(),
+            gate: Gate::default(),
+            turned_away: TurnedAway::default(),
             rates: Rates::default(),
             stalled: None,
             kept: Kept::default(),
@@ -208,7 +234,8 @@ impl State {
     pub fn handle(&mut self, event: Event, now: Millis) {
         self.now = now;
         match event {
-            Event::Opened(peer) => _ = self.seats.insert(peer, Seat::new(now)),
+            Event::Opened(peer, from, bearer) => _ = self.seats.insert(peer, Seat::new(from, bearer, now)),
+            Event::Known(peer, bearer) => self.introduce(peer, bearer),
             Event::Said(peer, message) => self.said(peer, message),
             Event::Garbled(peer, error) => self.dismiss(peer, error),
             Event::Gone(peer) => self.gone(peer),
@@ -268,10 +295,10 @@ impl State {
         matches!(self.phase, Phase::Ending(deadline) if deadline <= now)
     }
 
-    /// True if `peer` is the control connection of a compute.
+    /// What the connection `peer` is; nothing if it was given up.
     #[must_use]
-    pub fn is_control(&self, peer: Peer) -> bool {
-        self.seats.get(&peer).is_some_and(Seat::is_control)
+    pub fn standing(&self, peer: Peer) -> Option<Standing> {
+        self.seats.get(&peer).map(Seat::standing)
     }
 
     /// True once manage ends.
@@ -305,8 +332,10 @@ impl State {
 
     fn tick(&mut self) {
         self.drop_silent();
+        self.tell_of_turned_away();
         self.free_unclaimed();
         self.recall_for_starved();
+        self.free_overdue();
         self.roster.forget_lost(self.now);
         self.sample_rates();
     }

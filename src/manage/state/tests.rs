@@ -3,9 +3,10 @@
 use super::*;
 use crate::common::limits::{ENDING_MAX_MS, GREETING_MAX_MS, RESTART_GRACE_MS, SILENCE_MAX_MS, STRIKES_MAX};
 use crate::common::message::{
-    Alive, Found, Hello, Numbers, Query, Range, Request, Role, Signal, Speed, Stage, Version,
+    Alive, Found, Hello, Instance, Numbers, Query, Range, Request, Role, Signal, Speed, Stage, Version,
 };
 
+mod strangers;
 mod tail;
 mod trust;
 mod world;
@@ -242,14 +243,14 @@ fn everything_is_done_twice_if_asked_for() {
 #[test]
 fn the_first_word_is_hello_and_only_the_first() {
     let mut world = World::new(1_000, POLICY);
-    world.handle(Event::Opened(1));
+    world.open(1);
     world.say(1, Query {});
     assert_eq!(world.refusals(1), [Code::Greeting]);
     let nameless = Hello { version: Version, role: Role::Compute, host: None, pid: None, instance: None, kernel: None };
     world.greet(2, "a", Role::Compute);
     world.say(2, nameless.clone());
     assert_eq!(world.refusals(2), [Code::Greeting]);
-    world.handle(Event::Opened(3));
+    world.open(3);
     world.say(3, nameless);
     assert_eq!(world.refusals(3), [Code::MissingAttribute]);
 }
@@ -272,7 +273,7 @@ fn nobody_speaks_out_of_role_or_turn() {
 #[test]
 fn who_says_nothing_is_not_waited_for() {
     let mut world = World::new(1_000, POLICY);
-    world.handle(Event::Opened(1));
+    world.open(1);
     world.tick(GREETING_MAX_MS);
     assert_eq!(world.refusals(1), []);
     world.tick(1);
@@ -336,7 +337,7 @@ fn a_compute_that_connects_again_keeps_its_pace_and_says_its_kernel() {
         instance: Some(Instance(1)),
         kernel: Some("avx2".to_owned()),
     };
-    world.handle(Event::Opened(1));
+    world.open(1);
     world.say(1, hello(Role::Compute));
     assert_eq!(world.state.report().1[0].kernel.as_deref(), Some("avx2"));
     let speed = Speed { operations: 1_000_000, nanoseconds: 1_000_000_000 };
@@ -344,7 +345,7 @@ fn a_compute_that_connects_again_keeps_its_pace_and_says_its_kernel() {
     world.say(1, Found { nanoseconds: 1_000, ..truth(&Range { lease: 7, first: 1, last: 200 }, 200) });
     let corrected = world.state.report().1[0].ops_per_s;
     assert!(corrected > 1_000_000);
-    world.handle(Event::Opened(101));
+    world.open(101);
     world.say(101, hello(Role::Compute));
     world.say(101, speed);
     assert_eq!(world.state.report().1[0].ops_per_s, corrected);

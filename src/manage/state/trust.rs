@@ -37,7 +37,7 @@ impl State {
         self.roster.note_lie(host, None);
         let its: Vec<Instance> = self.roster.iter().filter(|(_, c)| c.host == host).map(|(i, _)| i).collect();
         for instance in its {
-            self.waiting.remove(&instance);
+            self.waiting.remove(instance);
             self.give_back(instance);
         }
         self.record(Record::Lied { host: host.to_owned(), taken_back: None });

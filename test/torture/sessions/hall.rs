@@ -12,7 +12,7 @@ use aliquot::manage::connection::understand;
 use aliquot::manage::state::{Action, Event, Identity, Policy, Record, Restored, Settings, State};
 
 use super::model::{Answer, Books, Conn, Model};
-use crate::support::Peer;
+use crate::support::{self, Peer};
 
 /// What comes back over a connection.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Bare {
     /// A search of so many candidates.
     pub fn new(method: Method, first: u64, count: u64) -> Self {
         let settings = Settings { method, first, last: Some(first + count - 1) };
-        let policy = Policy { seconds: 15.0, recheck_percent: 0.0, recheck_key: 1 };
+        let policy = Policy { seconds: 15.0, recheck_percent: 0.0, recheck_key: 1, workers_max: usize::MAX };
         let identity = Identity { host: "here".to_owned(), listen: "there".to_owned(), ledger: "l".to_owned() };
         let restored = Restored { next_lease: 1, ..Restored::default() };
         let state = State::new(settings, policy, identity, restored, Millis(0)).unwrap();
@@ -62,7 +62,7 @@ impl Bare {
 
 impl Hall for Bare {
     fn open(&mut self, conn: Conn) {
-        self.state.handle(Event::Opened(conn), self.now);
+        self.state.handle(support::opened(conn), self.now);
     }
 
     fn say(&mut self, conn: Conn, line: &[u8]) {

@@ -66,6 +66,7 @@ struct Lease {
     last: u64,
     holder: u64,
     held: bool,
+    given: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -270,7 +271,7 @@ impl<'a> Model<'a> {
     pub fn wait(&mut self, ms: u64) {
         self.now += ms;
         let patience = |role| if role == Some("report") { 120_000 } else { 10_000 };
-        let bound = |seat: &Seat| if seat.role.is_none() { 15_000 } else { patience(seat.role) };
+        let bound = |seat: &Seat| if seat.role.is_none() { 5_000 } else { patience(seat.role) };
         let now = self.now;
         let silent = self.seats.iter().filter(|(_, seat)| now - seat.heard > bound(seat)).map(|(conn, _)| *conn);
         for conn in silent.collect::<Vec<_>>() {

@@ -8,6 +8,8 @@ use aliquot::manage::coverage::Span;
 use aliquot::manage::outbox::Outbox;
 use aliquot::manage::state::{Event, Identity, State};
 
+use crate::support;
+
 use super::Broken;
 use super::events::{ConnId, End, Item, What};
 use super::simulation::World;
@@ -165,7 +167,7 @@ impl World {
             manage.state.handle(Event::Ending, now);
         }
         for conn in std::mem::take(&mut manage.accepts) {
-            manage.state.handle(Event::Opened(conn as u64), now);
+            manage.state.handle(support::opened(conn as u64), now);
         }
         for conn in std::mem::take(&mut manage.ready) {
             self.serve(&mut manage, conn);

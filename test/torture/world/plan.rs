@@ -99,7 +99,12 @@ impl Plan {
         let last = random.u64(20_000..=LAST_MAX);
         let settings = Settings { method: one_of(random, &Method::ALL), first: 1, last: Some(last) };
         let recheck_percent = one_of(random, &[0.0, 0.0, 0.0, 20.0, 100.0]);
-        let policy = Policy { seconds: random.f64() * 14.0 + 1.0, recheck_percent, recheck_key: random.u64(..) };
+        let policy = Policy {
+            seconds: random.f64() * 14.0 + 1.0,
+            recheck_percent,
+            recheck_key: random.u64(..),
+            workers_max: usize::MAX,
+        };
         let cost = operations(settings.method, 1, last);
         let natures = natures(random, cost, recheck_percent);
         let heals = if random.u8(..) < 16 { 0 } else { random.u64(2_000..60_000) };

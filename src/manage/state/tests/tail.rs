@@ -123,7 +123,7 @@ impl Simulation {
         match doing {
             Doing::Away if speeds.joins_ms <= now.0 => {
                 *doing = Doing::Timing;
-                self.world.handle(Event::Opened(peer));
+                self.world.open(peer);
                 let (host, pid, instance) = (Some("a".to_owned()), Some(1), Some(Instance(peer)));
                 let role = Role::Compute;
                 self.say(peer, Hello { version: Version, role, host, pid, instance, kernel: None });

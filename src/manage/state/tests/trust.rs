@@ -2,7 +2,7 @@
 
 use super::world::{POLICY, World, truth};
 use super::*;
-use crate::common::message::{Alive, Distrusted, Found, Numbers, Range, Request, Stage};
+use crate::common::message::{Alive, Distrusted, Found, Instance, Numbers, Range, Request, Stage};
 use crate::manage::recheck::Due;
 
 #[test]

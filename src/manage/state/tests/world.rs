@@ -1,9 +1,10 @@
 //! A manage to try decisions on: events go in, what it says and records is kept.
 
 use super::super::*;
-use crate::common::message::{Found, Hello, Numbers, Range, Request, Role, Speed, Stage, Version};
+use crate::common::message::{Found, Hello, Instance, Numbers, Range, Request, Role, Speed, Stage, Version};
 use crate::divisors::Search;
 use crate::manage::recheck::Due;
+use crate::manage::rights::Bearer;
 
 /// A manage, the time, and what it has said to whom.
 pub struct World {
@@ -12,9 +13,11 @@ pub struct World {
     pub said: Vec<(Peer, Message)>,
     pub records: Vec<Record>,
     pub closed: Vec<Peer>,
+    /// How often the log was warned.
+    pub warnings: usize,
 }
 
-pub const POLICY: Policy = Policy { seconds: 15.0, recheck_percent: 0.0, recheck_key: 1 };
+pub const POLICY: Policy = Policy { seconds: 15.0, recheck_percent: 0.0, recheck_key: 1, workers_max: usize::MAX };
 
 impl World {
     pub fn new(last: u64, policy: Policy) -> Self {
@@ -28,7 +31,7 @@ impl World {
     pub fn of(settings: Settings, policy: Policy, restored: Restored) -> Self {
         let identity = Identity { host: "here".to_owned(), listen: "127.0.0.1:1".to_owned(), ledger: "l".to_owned() };
         let state = State::new(settings, policy, identity, restored, Millis(0)).unwrap();
-        Self { state, now: Millis(0), said: Vec::new(), records: Vec::new(), closed: Vec::new() }
+        Self { state, now: Millis(0), said: Vec::new(), records: Vec::new(), closed: Vec::new(), warnings: 0 }
     }
 
     pub fn handle(&mut self, event: Event) {
@@ -50,6 +53,7 @@ impl World {
                     Action::Send(peer, message) => self.said.push((peer, message)),
                     Action::Close(peer) => self.closed.push(peer),
                     Action::Record(record) => self.records.push(record),
+                    Action::Log(Level::Warning, _) => self.warnings += 1,
                     Action::SignalSelf(_) | Action::Log(..) => {}
                 }
             }
@@ -100,8 +104,13 @@ impl World {
         self.say(peer, Request {});
     }
 
+    /// Somebody connects, of whom no key is asked.
+    pub fn open(&mut self, peer: Peer) {
+        self.handle(Event::Opened(peer, IpAddr::from([127, 0, 0, 1]), Bearer::Anyone));
+    }
+
     pub fn greet(&mut self, peer: Peer, host: &str, role: Role) {
-        self.handle(Event::Opened(peer));
+        self.open(peer);
         let (host, pid, instance) = (Some(host.to_owned()), Some(peer as u32), Some(Instance(peer % 100)));
         self.say(peer, Hello { version: Version, role, host, pid, instance, kernel: None });
     }

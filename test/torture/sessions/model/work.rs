@@ -23,7 +23,7 @@ impl Model<'_> {
 
     fn hold(&mut self, instance: u64, number: u64, first: u64, last: u64) {
         self.part(first, last).fill(Candidate::Leased(number));
-        self.leases.insert(number, Lease { first, last, holder: instance, held: true });
+        self.leases.insert(number, Lease { first, last, holder: instance, held: true, given: self.now });
         self.books.leases.insert(number, (first, last, instance));
         let compute = self.compute(instance);
         (compute.lease, compute.waits) = (Some(number), false);
@@ -123,6 +123,7 @@ impl Model<'_> {
     /// A range was given.
     pub fn range(&mut self, conn: Conn, lease: u64, first: u64, last: u64) -> Result<(), String> {
         let instance = self.seats.get(&conn).map_or(0, |seat| seat.instance);
+        self.free_overdue(first);
         if !self.is_due(conn) {
             return Err(format!("a range for connection {conn}, which shall have none"));
         }
@@ -135,6 +136,16 @@ impl Model<'_> {
         self.latest_lease = lease;
         self.hold(instance, lease, first, last);
         Ok(())
+    }
+
+    /// Manage may take back what somebody has had for far too long, once others have nothing to do: ten times the 15 s that a
+    /// range should take.
+    fn free_overdue(&mut self, first: u64) {
+        let is_it = |lease: &&Lease| lease.held && lease.first == first && self.now - lease.given >= 150_000;
+        let overdue = self.leases.values().find(is_it).map(|lease| lease.holder);
+        if let Some(holder) = overdue.filter(|_| self.lowest_free().is_none()) {
+            self.give_back(holder);
+        }
     }
 
     /// Whether a recall of this lease may be said to this connection: somebody waits, and all is leased.

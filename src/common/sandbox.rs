@@ -1,0 +1,243 @@
+//! Giving up what a program doesn't need: root's rights, files, connections, system calls. What was given up can't be had
+//! back, by this process or by any that it starts; who gets into one of them gets little with it.
+//!
+//! Landlock bounds files, TCP connections and signals, a seccomp filter refuses calls that neither program ever makes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError, Scope, path_beneath_rules,
+};
+use nix::unistd::{Gid, Uid, User, initgroups, setgid, setuid};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+
+use super::error::{Error, Result};
+use super::exit::Status;
+
+/// The newest rules that are asked for; an older kernel gets those that it knows. Later ones would also bar the sockets
+/// through which names are looked up.
+const NEWEST: ABI = ABI::V6;
+
+/// What looking up a name and starting a program read: settings, libraries, the state of processes. No homes, no data, and no
+/// programs: the loader that starts one would start any that it can read.
+const SYSTEM_FILES: &[&str] = &[
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/share/zoneinfo",
+    "/nix/store",
+    "/run",
+    "/proc",
+    "/sys",
+    "/dev/null",
+    "/dev/urandom",
+];
+
+/// Where a name server listens when an answer is too long for a datagram.
+const DNS_PORT: u16 = 53;
+
+/// What a program goes on to need.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Files, or whole directories, that it reads and writes.
+    pub writes: Vec<PathBuf>,
+    /// The directory in which it removes files.
+    pub removes: Option<PathBuf>,
+    /// What it reads beside the system's own files.
+    pub reads: Vec<PathBuf>,
+    /// The program that it starts, if any.
+    pub starts: Option<PathBuf>,
+    /// The TCP port that it, or what it starts, connects to.
+    pub connects: Option<u16>,
+}
+
+/// Gives up all that isn't needed; says what was put up, and what this kernel lacks.
+///
+/// # Errors
+/// When the kernel has a means and refuses it.
+pub fn enter(needs: &Needs) -> Result<String> {
+    let failed = |cause: &dyn std::fmt::Display| Error::new(Status::Failed, "sandbox", cause);
+    nix::sys::prctl::set_no_new_privs().map_err(|errno| failed(&errno))?;
+    let files = restrict_files(needs).map_err(|error| failed(&error))?;
+    let calls = restrict_calls(needs.starts.is_none()).map_err(|error| failed(&error))?;
+    let writes: Vec<_> = needs.writes.iter().map(|path| path.display().to_string()).collect();
+    let starts = needs.starts.as_ref().map_or("nothing".to_owned(), |path| path.display().to_string());
+    let connects = needs.connects.map_or("nowhere".to_owned(), |port| format!("to port {port}"));
+    let writes = if writes.is_empty() { "nowhere".to_owned() } else { writes.join(" and ") };
+    Ok(format!("sandbox: writes {writes}, starts {starts}, connects {connects}; no new privileges, {files}, {calls}"))
+}
+
+/// Files, TCP connections, signals and abstract sockets: Landlock.
+fn restrict_files(needs: &Needs) -> std::result::Result<String, RulesetError> {
+    let (read, execute) = (AccessFs::from_read(NEWEST) & !AccessFs::Execute, BitFlags::from(AccessFs::Execute));
+    let write = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
+    let started = needs.starts.iter().cloned().chain(needs.starts.as_ref().and_then(|path| loader_of(path)));
+    let ports = needs.connects.iter().copied().chain(needs.connects.map(|_| DNS_PORT));
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::from_all(NEWEST))?
+        .scope(Scope::from_all(NEWEST))?
+        .create()?
+        .add_rules(path_beneath_rules(SYSTEM_FILES, read))?
+        .add_rules(path_beneath_rules(&needs.reads, read))?
+        .add_rules(path_beneath_rules(&needs.writes, write))?
+        .add_rules(path_beneath_rules(&needs.removes, AccessFs::ReadDir | AccessFs::RemoveFile))?
+        .add_rules(path_beneath_rules(started, read | execute))?
+        .add_rules(ports.map(|port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp))))?
+        .restrict_self()?;
+    Ok(match status.landlock {
+        LandlockStatus::Available { effective_abi, .. } if effective_abi >= NEWEST => "Landlock".to_owned(),
+        LandlockStatus::Available { effective_abi, .. } => {
+            let lacks = if effective_abi < ABI::V4 { "connections and signals are" } else { "signals are" };
+            format!("Landlock of ABI {}: {lacks} NOT bound by this kernel", effective_abi as i32)
+        }
+        _ => "NO Landlock in this kernel: files, connections and signals are not bound".to_owned(),
+    })
+}
+
+/// The dynamic loader that `program` names in its header: starting the one starts the other.
+fn loader_of(program: &Path) -> Option<PathBuf> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    std::fs::File::open(program).ok()?.take(HEADER_MAX_BYTES).read_to_end(&mut head).ok()?;
+    let begin = head.windows(LOADER_SIGN.len()).position(|window| window == LOADER_SIGN)?;
+    let end = begin + head[begin..].iter().position(|byte| *byte == 0)?;
+    std::str::from_utf8(&head[begin..end]).ok().map(PathBuf::from)
+}
+
+/// System calls: seccomp. Without `exec` a program can start no other, by whatever way.
+fn restrict_calls(without_exec: bool) -> std::result::Result<String, String> {
+    let Ok(arch) = std::env::consts::ARCH.try_into() else {
+        return Ok("NO seccomp filter for this processor".to_owned());
+    };
+    let exec = EXEC_CALLS.iter().filter(|_| without_exec);
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().chain(exec).map(|call| (*call, Vec::new())).collect();
+    rules.insert(nix::libc::SYS_socket, vec![other_sockets().map_err(|error| error.to_string())?]);
+    let refused = SeccompAction::Errno(nix::libc::EPERM as u32);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch);
+    let program: BpfProgram = filter.and_then(TryInto::try_into).map_err(|error| error.to_string())?;
+    match seccompiler::apply_filter(&program) {
+        Ok(()) => Ok("seccomp".to_owned()),
+        Err(seccompiler::Error::Seccomp(error)) if error.raw_os_error() == Some(nix::libc::EINVAL) => {
+            Ok("NO seccomp in this kernel".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Sockets of other families than those that looking up a name and TCP need.
+fn other_sockets() -> std::result::Result<SeccompRule, seccompiler::BackendError> {
+    let needed = [nix::libc::AF_UNIX, nix::libc::AF_INET, nix::libc::AF_INET6, nix::libc::AF_NETLINK];
+    let is_not = |family: i32| {
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(family.unsigned_abs()))
+    };
+    SeccompRule::new(needed.into_iter().map(is_not).collect::<std::result::Result<_, _>>()?)
+}
+
+/// Where the header of a program ends at the latest, its loader's name included; linkers put it first.
+const HEADER_MAX_BYTES: u64 = 4096;
+/// What the path of a loader begins with.
+const LOADER_SIGN: &[u8] = b"/lib";
+
+/// Ways to become another program.
+const EXEC_CALLS: &[i64] = &[nix::libc::SYS_execve, nix::libc::SYS_execveat];
+
+/// Calls that neither program makes once it runs: into other processes, the kernel, mounts, namespaces, clocks, keys; and
+/// listening on anything more.
+const CALLS: &[i64] = {
+    use nix::libc::*;
+    &[
+        SYS_acct,
+        SYS_add_key,
+        SYS_adjtimex,
+        SYS_bpf,
+        SYS_chroot,
+        SYS_clock_adjtime,
+        SYS_clock_settime,
+        SYS_delete_module,
+        SYS_finit_module,
+        SYS_fsconfig,
+        SYS_fsmount,
+        SYS_fsopen,
+        SYS_fspick,
+        SYS_init_module,
+        SYS_io_uring_enter,
+        SYS_io_uring_register,
+        SYS_io_uring_setup,
+        SYS_kcmp,
+        SYS_kexec_load,
+        SYS_keyctl,
+        SYS_listen,
+        SYS_memfd_create,
+        SYS_mount,
+        SYS_mount_setattr,
+        SYS_move_mount,
+        SYS_name_to_handle_at,
+        SYS_open_by_handle_at,
+        SYS_open_tree,
+        SYS_perf_event_open,
+        SYS_personality,
+        SYS_pidfd_getfd,
+        SYS_pivot_root,
+        SYS_process_madvise,
+        SYS_process_vm_readv,
+        SYS_process_vm_writev,
+        SYS_ptrace,
+        SYS_quotactl,
+        SYS_reboot,
+        SYS_request_key,
+        SYS_setdomainname,
+        SYS_sethostname,
+        SYS_setns,
+        SYS_settimeofday,
+        SYS_swapoff,
+        SYS_swapon,
+        SYS_umount2,
+        SYS_unshare,
+        SYS_userfaultfd,
+    ]
+};
+
+/// True if this process has root's rights.
+#[must_use]
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// Becomes `name` for good: its user, group and further groups.
+///
+/// # Errors
+/// Usage, if there is no such user, or this process isn't root and so can't become anybody.
+pub fn become_user(name: &str) -> Result<()> {
+    let (uid, gid) = user(name)?;
+    if Uid::current() == uid && Uid::effective() == uid {
+        return Ok(());
+    }
+    if !is_root() {
+        return Err(Error::new(Status::Usage, format!("--user {name}"), "only root can become another user"));
+    }
+    let failed = |errno: nix::Error| Error::new(Status::Failed, format!("--user {name}"), errno);
+    let cname = std::ffi::CString::new(name).map_err(|error| Error::new(Status::Usage, "--user", error))?;
+    initgroups(&cname, gid).and_then(|()| setgid(gid)).and_then(|()| setuid(uid)).map_err(failed)
+}
+
+/// The numbers of the user `name` and its group, as chown(2) takes them.
+///
+/// # Errors
+/// Usage, if there is none.
+pub fn look_up(name: &str) -> Result<(Option<u32>, Option<u32>)> {
+    user(name).map(|(uid, gid)| (Some(uid.as_raw()), Some(gid.as_raw())))
+}
+
+fn user(name: &str) -> Result<(Uid, Gid)> {
+    let usage = |cause: String| Error::new(Status::Usage, format!("--user {name}"), cause);
+    let found = User::from_name(name).map_err(|errno| usage(errno.to_string()))?;
+    found.map(|user| (user.uid, user.gid)).ok_or_else(|| usage("there is no such user".to_owned()))
+}
