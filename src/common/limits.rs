@@ -145,8 +145,9 @@ pub const WITHHELD_MAX: usize = 100_000;
 /// Rounds of decisions in one turn: one that brings another to pass is rare, and what is left waits for the next turn.
 pub const ROUNDS_TURN_MAX: usize = 8;
 /// Signs of life of a compute that has no work, until it asks for some again: whatever became of its request, or of the
-/// range that was the answer, it is not idle for ever.
-pub const IDLE_BEATS_MAX: u32 = 10;
+/// range that was the answer, it is not idle for ever. More than `SILENCE_MAX_MS`: a range that silence has freed would else be
+/// given in the very moment in which it is asked for again, and go back once for nothing.
+pub const IDLE_BEATS_MAX: u32 = 13;
 /// Shortest and longest `--seconds`: below, talking would cost more than 1 %; above, a lost compute costs too much.
 pub const RANGE_SECONDS_MIN: f64 = 0.1;
 /// See `RANGE_SECONDS_MIN`.
