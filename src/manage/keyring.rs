@@ -74,12 +74,13 @@ impl Keyring {
         self.context.session()
     }
 
-    /// Reads the list once more, as it will be read from now on.
+    /// Reads the list once more, whether or not it has changed: what was given up since may have barred the way to it.
     ///
     /// # Errors
     /// Refused: what is wrong with it.
     pub fn look(&mut self) -> Result<()> {
-        self.authorized.refresh()
+        self.authorized = Authorized::open(&self.directory.join(AUTHORIZED))?;
+        Ok(())
     }
 
     /// Who holds `key`, by the list as it is now.

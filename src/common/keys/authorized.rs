@@ -38,9 +38,7 @@ pub struct Authorized {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     file: (u64, u64),
-    length: u64,
-    mode: u32,
-    /// Seconds and nanoseconds; nobody can set it back.
+    /// Seconds and nanoseconds of the last change of anything about it; nobody can set it back.
     changed: (i64, i64),
 }
 
@@ -48,7 +46,7 @@ impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let it = path.metadata().ok()?;
         let (file, changed) = ((it.dev(), it.ino()), (it.ctime(), it.ctime_nsec()));
-        Some(Self { file, length: it.len(), mode: it.mode(), changed })
+        Some(Self { file, changed })
     }
 
     /// True if it was long unchanged when it was read, so that a change since then has another stamp.
@@ -156,6 +154,8 @@ fn parse_line(line: &str) -> std::result::Result<(Public, Entry), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn line(role: &str, name: &str, byte: u8) -> String {
@@ -194,5 +194,49 @@ mod tests {
         }
         let (keys, faults) = parse(&line("worker", &"n".repeat(KEY_NAME_MAX_BYTES), 1));
         assert_eq!((keys.len(), faults.len()), (1, 0));
+    }
+
+    /// A list in a directory of its own.
+    fn list(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("authorized");
+        write(&path, text);
+        (directory, path)
+    }
+
+    /// Writes the list, for its owner alone to write.
+    fn write(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+
+    #[test]
+    fn who_is_taken_off_is_gone_after_some_ticks() {
+        let (gone, stays) = (Public([1; 32]), Public([2; 32]));
+        let (_directory, path) = list(&[line("worker", "a", 1), line("viewer", "b", 2)].concat());
+        let mut authorized = Authorized::open(&path).unwrap();
+        // As long as before: that it has changed must show all the same.
+        write(&path, &[line("worker", "a", 3), line("viewer", "b", 2)].concat());
+        authorized.refresh().unwrap();
+        assert!(authorized.entry(gone).is_none() && authorized.entry(stays).is_some());
+        for _ in 0..REVOCATION_TICKS_MIN {
+            assert!(authorized.may_be_meant(gone));
+            authorized.tick();
+        }
+        assert!(!authorized.may_be_meant(gone));
+        write(&path, &line("worker", "a", 1)[1..]);
+        authorized.refresh().unwrap();
+        assert!(authorized.may_be_meant(gone) && authorized.entry(stays).is_none(), "a slip of the pen");
+    }
+
+    #[test]
+    fn a_list_has_a_longest_length() {
+        let key = line("worker", "a", 1);
+        let comment = |length: u64| format!("{key}{}", "#".repeat(length as usize - key.len()));
+        let (_directory, path) = list(&comment(AUTHORIZED_MAX_BYTES));
+        assert_eq!(path.metadata().unwrap().len(), AUTHORIZED_MAX_BYTES);
+        assert!(Authorized::open(&path).is_ok());
+        write(&path, &comment(AUTHORIZED_MAX_BYTES + 1));
+        assert!(Authorized::open(&path).unwrap_err().to_string().contains("longer than 1048576 bytes"));
     }
 }

@@ -78,6 +78,12 @@ fn value_of<'t>(text: &'t str, word: &str) -> std::result::Result<&'t str, Strin
     }
 }
 
+/// What is given as a key, if anything is: an empty variable of the environment names none.
+#[must_use]
+pub fn named(given: Option<&str>) -> Option<&str> {
+    given.filter(|given| !given.is_empty())
+}
+
 /// The key file that `given` stands for: itself, or in a directory the first there is of `roles`.
 ///
 /// # Errors
@@ -119,18 +125,10 @@ fn read_private(path: &Path, barred: u32, max_bytes: u64) -> Result<String> {
     // Whatever stands there, opening it never waits.
     let file = options.read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map_err(fault)?;
     let metadata = file.metadata().map_err(fault)?;
-    let mode = metadata.mode() & 0o777;
     if !metadata.is_file() {
         return Err(refused(path, "not a file"));
     }
-    if mode & barred != 0 {
-        let (verb, way_out) = if barred & READABLE == 0 { ("write", "go-w") } else { ("read or write", "go=") };
-        let path = path.display();
-        return Err(refused(
-            Path::new(""),
-            format!("others can {verb} {path} (mode {mode:04o}): chmod {way_out} {path}"),
-        ));
-    }
+    check(path, &metadata, barred)?;
     let mut text = String::new();
     file.take(max_bytes + 1).read_to_string(&mut text).map_err(fault)?;
     if text.len() as u64 > max_bytes { Err(refused(path, format!("longer than {max_bytes} bytes"))) } else { Ok(text) }
@@ -144,27 +142,26 @@ pub fn check_directory(path: &Path) -> Result<()> {
     check(path, &path.metadata().map_err(|error| refused(path, error))?, WRITABLE)
 }
 
-/// That what stands at `path` is this user's or root's, and that others can't do to it what `barred` (mode bits) says.
+/// That what stands at `path` is this user's or root's, and that others can't do to it what `barred` (mode bits) says. Root may use
+/// what is anybody's.
 fn check(path: &Path, metadata: &Metadata, barred: u32) -> Result<()> {
     let (mode, shown) = (metadata.mode() & 0o777, path.display());
-    if metadata.uid() != 0 && metadata.uid() != Uid::effective().as_raw() {
-        return Err(refused(
-            path,
-            format!("it belongs to user {}: run this as that user, or chown it", metadata.uid()),
-        ));
+    let own = Uid::effective();
+    if !own.is_root() && ![0, own.as_raw()].contains(&metadata.uid()) {
+        let text = format!("it belongs to user {}: run this as that user, or chown it", metadata.uid());
+        return Err(refused(path, text));
     }
     if mode & barred == 0 {
         return Ok(());
     }
     let (verb, way_out) = if barred & READABLE == 0 { ("write", "go-w") } else { ("read or write", "go=") };
     let text = format!("others can {verb} {shown} (mode {mode:04o}): chmod {way_out} {shown}");
-    Err(refused(Path::new(""), text))
+    Err(Error::new(Status::Refused, "keys", text))
 }
 
 /// An error about a key file.
 pub(super) fn refused(path: &Path, cause: impl std::fmt::Display) -> Error {
-    let path = path.display().to_string();
-    Error::new(Status::Refused, if path.is_empty() { "keys".to_owned() } else { format!("keys {path}") }, cause)
+    Error::new(Status::Refused, format!("keys {}", path.display()), cause)
 }
 
 /// Reads the lines of `authorized`, which only its owner may be able to write.

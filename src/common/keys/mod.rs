@@ -8,7 +8,7 @@ mod file;
 use std::fmt;
 
 pub use authorized::{Authorized, Entry};
-pub use file::{KeyFile, check_directory, find, load};
+pub use file::{KeyFile, check_directory, find, load, named};
 
 use super::named::named;
 
