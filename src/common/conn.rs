@@ -9,7 +9,7 @@ use super::keys::Public;
 use super::limits::{LINE_MAX_BYTES, OUTPUT_MAX_BYTES, READ_TURN_MAX_BYTES};
 use super::net::{Stream, is_pause};
 use super::poll::Interest;
-use super::tls::{FIRST_BYTE, Fault, Session};
+use super::tls::{Fault, Session, is_record};
 
 /// Why a connection can't go on. Its text is fit for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Conn {
     fn take_in(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let fresh = std::mem::replace(&mut self.fresh, false);
         match &mut self.channel {
-            Channel::Secure(_) if fresh && bytes[0] != FIRST_BYTE => {
+            Channel::Secure(_) if fresh && !is_record(bytes[0]) => {
                 self.channel = Channel::Deaf;
                 self.output.clear();
                 self.written = 0;
@@ -189,7 +189,7 @@ impl Conn {
                     Fault::Other(text) => Broken::Failed(format!("TLS: {text}")),
                 })
             }
-            Channel::Plain if fresh && bytes[0] == FIRST_BYTE => Err(Broken::Encrypted),
+            Channel::Plain if fresh && is_record(bytes[0]) => Err(Broken::Encrypted),
             Channel::Plain => {
                 self.input.extend_from_slice(bytes);
                 Ok(())
@@ -286,16 +286,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::common::keys::Secret;
     use crate::common::net::Listener;
     use crate::common::poll::Set;
     use crate::common::tls::{self, Context};
 
+    /// A connection without keys and its other end.
     fn pair() -> (Conn, TcpStream) {
         let (stream, other) = streams();
         (Conn::new(stream, None), other)
     }
 
-    /// A connection and its other end.
+    /// Both ends of a connection.
     fn streams() -> (Stream, TcpStream) {
         let listener = Listener::open("loopback", ([127, 0, 0, 1], 0).into()).unwrap();
         let other = TcpStream::connect(listener.address().unwrap()).unwrap();
@@ -358,7 +360,7 @@ mod tests {
     #[test]
     fn plain_text_is_not_heard_where_tls_is_spoken() {
         let (stream, mut other) = streams();
-        let secret = crate::common::keys::Secret([7; 32]);
+        let secret = Secret([7; 32]);
         let context = Context::client(secret, tls::public(secret).unwrap()).unwrap();
         let mut conn = Conn::new(stream, Some(context.session().unwrap()));
         for word in ["one\n", "two\n"] {
@@ -367,6 +369,18 @@ mod tests {
             assert_eq!(received, if word == "one\n" { Err(Broken::Unencrypted) } else { Ok(()) });
             assert_eq!(lines(&mut conn), [""; 0]);
         }
+    }
+
+    /// A server of TLS that wants nothing of this one says so by an alert: that is no plain text.
+    #[test]
+    fn an_alert_is_tls() {
+        let (stream, mut other) = streams();
+        let secret = Secret([7; 32]);
+        let context = Context::client(secret, tls::public(secret).unwrap()).unwrap();
+        let mut conn = Conn::new(stream, Some(context.session().unwrap()));
+        other.write_all(&[21, 3, 3, 0, 2, 2, 40]).unwrap();
+        let received = receive(&mut conn).unwrap_err().to_string();
+        assert!(received.starts_with("TLS: ") && received.contains("HandshakeFailure"), "{received}");
     }
 
     #[test]

@@ -22,10 +22,14 @@ use rustls::{
 
 use super::error::{Error, Result};
 use super::exit::Status;
-use super::keys::{KEY_BYTES, Public, Secret};
+use super::keys::{self, KEY_BYTES, Public, Role, Secret};
 
-/// The first byte of all that a TLS client or server says first: no line of XML begins with it.
-pub const FIRST_BYTE: u8 = 0x16;
+/// True if `first`, the first byte that somebody says, begins a record of TLS (RFC 8446, section 5.1): no line of XML begins
+/// so. A client begins with a handshake (22), a server perhaps with an alert (21).
+#[must_use]
+pub fn is_record(first: u8) -> bool {
+    (20..=23).contains(&first)
+}
 
 /// What stands before the 32 bytes of an Ed25519 public key in its `SubjectPublicKeyInfo` (RFC 8410, section 4).
 const PUBLIC_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -59,6 +63,15 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
+    /// A client by the key that `given` stands for, one of these `roles`; nothing where none is named.
+    ///
+    /// # Errors
+    /// As [`keys::load`].
+    pub fn by_key(given: Option<&str>, roles: &[Role]) -> Result<Option<Self>> {
+        let key = keys::named(given).map(|given| keys::load(given, roles)).transpose()?;
+        key.map(|key| Self::client(key.secret, key.manage)).transpose()
+    }
+
     /// A client that shows the key of `secret` and takes no server but the one that has the key `pinned`.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ use slog::{Logger, error, info};
 use crate::common::clock;
 use crate::common::error::Result;
 use crate::common::exit::Status;
-use crate::common::keys::{self, Role as KeyRole};
+use crate::common::keys::Role as KeyRole;
 use crate::common::log::{self, Screen};
 use crate::common::message::{Hello, Instance, Role, Version};
 use crate::common::net::{self, SEARCH_PORT};
@@ -63,16 +63,10 @@ fn run(options: &Options, log: &Logger) -> Result<()> {
     let signals = Signals::open()?;
     process::lower_priority(options.nice);
     options.user.as_deref().map_or(Ok(()), sandbox::become_user)?;
-    let key = options
-        .keys
-        .as_deref()
-        .filter(|given| !given.is_empty())
-        .map(|given| keys::load(given, &[KeyRole::Worker]))
-        .transpose()?;
+    let context = Context::by_key(options.keys.as_deref(), &[KeyRole::Worker])?;
     if options.count > 1 {
         return several::run(options, &address, log, signals);
     }
-    let context = key.map(|key| Context::client(key.secret, key.manage)).transpose()?;
     let kernel = kernel::choose(options.kernel, log)?;
     let instance = Instance(fastrand::u64(..));
     let hello = |role| Hello {

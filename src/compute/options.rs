@@ -2,6 +2,7 @@
 
 use clap::Parser;
 
+use crate::common::keys;
 use crate::common::limits::{CHILDREN_MAX, HOST_MAX_BYTES};
 use crate::common::process;
 use crate::divisors::Kernel;
@@ -72,7 +73,7 @@ impl Options {
     #[must_use]
     pub fn of_one(&self) -> Vec<String> {
         let mut arguments = vec![self.manage.clone(), "--until-eof".to_owned(), "--nice=0".to_owned()];
-        arguments.extend(self.keys.iter().map(|keys| format!("--keys={keys}")));
+        arguments.extend(keys::named(self.keys.as_deref()).map(|keys| format!("--keys={keys}")));
         arguments.extend(self.host.iter().map(|host| format!("--host={host}")));
         arguments.extend(self.kernel.map(|kernel| format!("--kernel={}", kernel.name())));
         arguments.extend(self.quiet.then(|| "--quiet".to_owned()));

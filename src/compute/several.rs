@@ -10,6 +10,7 @@ use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
+use crate::common::keys;
 use crate::common::limits::{ENDING_MAX_MS, TICK_MS};
 use crate::common::poll::{Interest, Set};
 use crate::common::sandbox::{self, Needs};
@@ -26,8 +27,8 @@ pub fn run(options: &Options, address: &str, log: &Logger, mut signals: Signals)
     let mut command = Command::new(&program);
     command.args(options.of_one());
     // What those that it starts need, each of which gives up more.
-    let key = options.keys.iter().filter(|given| !given.is_empty()).map(PathBuf::from);
-    let needs = Needs { starts: Some(program), reads: key.collect(), ..super::needs(address) };
+    let reads = keys::named(options.keys.as_deref()).map(PathBuf::from).into_iter().collect();
+    let needs = Needs { starts: Some(program), reads, ..super::needs(address) };
     info!(log, "{}", sandbox::enter(&needs)?);
     let mut several = Several {
         log,

@@ -15,7 +15,7 @@ use clap::Parser;
 
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::keys::{self, Role};
+use crate::common::keys::Role;
 use crate::common::net::{self, SEARCH_PORT};
 use crate::common::poll::{Interest, Set};
 use crate::common::signal::Signals;
@@ -46,10 +46,7 @@ pub fn main() -> ExitCode {
 fn target(options: &Options) -> Result<Target> {
     let address = net::with_port(&options.manage, SEARCH_PORT)?;
     let roles: &[Role] = if options.kill { &[Role::Operator] } else { &[Role::Viewer, Role::Operator] };
-    let key =
-        options.keys.as_deref().filter(|given| !given.is_empty()).map(|given| keys::load(given, roles)).transpose()?;
-    let context = key.map(|key| Context::client(key.secret, key.manage)).transpose()?;
-    Ok(Target { address, context })
+    Ok(Target { address, context: Context::by_key(options.keys.as_deref(), roles)? })
 }
 
 fn run(options: &Options, target: &Target, signals: &mut Signals) -> std::result::Result<(), Stop> {
