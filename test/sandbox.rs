@@ -222,6 +222,22 @@ fn every_process_of_a_search_is_inside() {
     compute.log.line("sandbox: writes nowhere, starts nothing, connects to port ");
 }
 
+/// strace(1) plays the part of a kernel that has less.
+#[test]
+fn what_a_kernel_lacks_is_said_and_the_search_goes_on() {
+    let landlock = ("landlock_create_ruleset:error=ENOSYS", "NO Landlock in this kernel: files, connections");
+    let seccomp = ("seccomp:error=EINVAL", "NO seccomp in this kernel");
+    for (lacking, said) in [landlock, seccomp] {
+        let scene = Scene::new();
+        let inject = format!("inject={lacking}");
+        let strace =
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=landlock_create_ruleset,seccomp", "-e", &inject];
+        let manage = scene.manage_by(strace, "--last 1000000 --seconds 0.1 --computes 1");
+        assert!(manage.log.line("sandbox: ").contains(said));
+        assert_eq!(manage.wait_gone(), 0);
+    }
+}
+
 /// Started by root they become somebody else, with nothing left of root.
 #[test]
 fn root_is_given_up() {

@@ -4,6 +4,10 @@
 //! Landlock bounds files, TCP connections and signals, a seccomp filter refuses calls that neither program ever makes.
 
 use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -102,14 +106,20 @@ fn restrict_files(needs: &Needs) -> std::result::Result<String, RulesetError> {
     })
 }
 
-/// The dynamic loader that `program` names in its header: starting the one starts the other.
+/// The dynamic loader that `program` names in its headers (elf(5), `PT_INTERP`): starting the one starts the other.
 fn loader_of(program: &Path) -> Option<PathBuf> {
-    use std::io::Read;
     let mut head = Vec::new();
-    std::fs::File::open(program).ok()?.take(HEADER_MAX_BYTES).read_to_end(&mut head).ok()?;
-    let begin = head.windows(LOADER_SIGN.len()).position(|window| window == LOADER_SIGN)?;
-    let end = begin + head[begin..].iter().position(|byte| *byte == 0)?;
-    std::str::from_utf8(&head[begin..end]).ok().map(PathBuf::from)
+    File::open(program).ok()?.take(HEADERS_MAX_BYTES).read_to_end(&mut head).ok()?;
+    let number = |at: usize, bytes: usize| {
+        let field = head.get(at..at.checked_add(bytes)?)?;
+        Some(field.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+    };
+    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    let headers = (0..count).map(|nth| table.saturating_add(nth * size));
+    let loader = headers.into_iter().find(|at| number(*at, 4) == Some(PT_INTERP))?;
+    let (begin, length) = (number(loader + 8, 8)?, number(loader + 32, 8)?);
+    let path = head.get(begin..begin.checked_add(length)?)?.strip_suffix(&[0])?;
+    Some(OsStr::from_bytes(path).into())
 }
 
 /// System calls: seccomp. Without `exec` a program can start no other, by whatever way.
@@ -141,10 +151,10 @@ fn other_sockets() -> std::result::Result<SeccompRule, seccompiler::BackendError
     SeccompRule::new(needed.into_iter().map(is_not).collect::<std::result::Result<_, _>>()?)
 }
 
-/// Where the header of a program ends at the latest, its loader's name included; linkers put it first.
-const HEADER_MAX_BYTES: u64 = 4096;
-/// What the path of a loader begins with.
-const LOADER_SIGN: &[u8] = b"/lib";
+/// Where the headers of a program end at the latest, its loader's name included; linkers put them first.
+const HEADERS_MAX_BYTES: u64 = 4096;
+/// The type of the header that says where the loader's name stands.
+const PT_INTERP: usize = 3;
 
 /// Ways to become another program.
 const EXEC_CALLS: &[i64] = &[nix::libc::SYS_execve, nix::libc::SYS_execveat];
@@ -224,19 +234,15 @@ pub fn become_user(name: &str) -> Result<()> {
         return Err(Error::new(Status::Usage, format!("--user {name}"), "only root can become another user"));
     }
     let failed = |errno: nix::Error| Error::new(Status::Failed, format!("--user {name}"), errno);
-    let cname = std::ffi::CString::new(name).map_err(|error| Error::new(Status::Usage, "--user", error))?;
+    let cname = CString::new(name).map_err(|error| Error::new(Status::Usage, "--user", error))?;
     initgroups(&cname, gid).and_then(|()| setgid(gid)).and_then(|()| setuid(uid)).map_err(failed)
 }
 
-/// The numbers of the user `name` and its group, as chown(2) takes them.
+/// The user `name` and its group.
 ///
 /// # Errors
 /// Usage, if there is none.
-pub fn look_up(name: &str) -> Result<(Option<u32>, Option<u32>)> {
-    user(name).map(|(uid, gid)| (Some(uid.as_raw()), Some(gid.as_raw())))
-}
-
-fn user(name: &str) -> Result<(Uid, Gid)> {
+pub fn user(name: &str) -> Result<(Uid, Gid)> {
     let usage = |cause: String| Error::new(Status::Usage, format!("--user {name}"), cause);
     let found = User::from_name(name).map_err(|errno| usage(errno.to_string()))?;
     found.map(|user| (user.uid, user.gid)).ok_or_else(|| usage("there is no such user".to_owned()))

@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::Path;
 
+use nix::unistd::{Gid, Uid};
+
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::keys::{self, Authorized, KeyFile, Public, Role};
@@ -77,12 +79,12 @@ fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {
 
 /// Makes the directory, unless it is there, and becomes the user that it is for.
 fn make_directory(directory: &Path, user: Option<&str>) -> Result<()> {
-    let owner = user.map(sandbox::look_up).transpose()?;
+    let owner = user.map(sandbox::user).transpose()?;
     let parents = directory.parent().map_or(Ok(()), fs::create_dir_all);
     let made = parents.and_then(|()| DirBuilder::new().mode(0o700).create(directory));
     match made {
         Ok(()) => {
-            let own = |(uid, gid): (Option<u32>, Option<u32>)| lchown(directory, uid, gid);
+            let own = |(uid, gid): (Uid, Gid)| lchown(directory, Some(uid.as_raw()), Some(gid.as_raw()));
             owner.map_or(Ok(()), own).map_err(|error| failed(directory, &error))?;
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
