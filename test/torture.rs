@@ -22,6 +22,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 
+pub use clock::fake as fake_clock;
 pub use resources::{check_idle, descriptors};
 
 mod sessions;

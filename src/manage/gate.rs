@@ -106,11 +106,14 @@ mod tests {
     #[test]
     fn a_key_has_its_share() {
         let mut gate = Gate::default();
-        let address = |nth: usize| (nth / REPORTS_OF_ADDRESS_MAX) as u8;
-        (0..REPORTS_OF_KEY_MAX).for_each(|nth| gate.enter(pass(false, 1, address(nth)), usize::MAX).unwrap());
-        assert!(gate.enter(pass(false, 1, 200), usize::MAX).unwrap_err().contains("this key"));
-        gate.enter(pass(false, 2, 200), usize::MAX).unwrap();
-        gate.enter(pass(true, 1, 200), usize::MAX).unwrap();
+        for (worker, of_key, of_address) in
+            [(false, REPORTS_OF_KEY_MAX, REPORTS_OF_ADDRESS_MAX), (true, WORKERS_OF_KEY_MAX, WORKERS_OF_ADDRESS_MAX)]
+        {
+            let address = |nth: usize| (nth / of_address) as u8;
+            (0..of_key).for_each(|nth| gate.enter(pass(worker, 1, address(nth)), usize::MAX).unwrap());
+            assert!(gate.enter(pass(worker, 1, 200), usize::MAX).unwrap_err().contains("this key"));
+            gate.enter(pass(worker, 2, 200), usize::MAX).unwrap();
+        }
     }
 
     #[test]

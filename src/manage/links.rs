@@ -191,6 +191,7 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::limits::OUTPUT_MAX_BYTES;
     use crate::common::net::{Listener, Stream};
 
     #[test]
@@ -216,5 +217,24 @@ mod tests {
         links.remove(links.next);
         assert_eq!(links.looked_at(false).count(), CONTROL_LOOK_MIN, "it goes on behind one that is gone");
         assert_eq!(links.looked_at(true).count(), count - 1);
+    }
+
+    /// Each has less than one may have, but all together more than all may.
+    #[test]
+    fn of_those_who_do_not_read_the_one_who_has_most_is_given_up() {
+        let listener = Listener::open("loopback", ([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.address().unwrap();
+        let mut links = Links::new(usize::MAX);
+        let each = OUTPUT_MAX_BYTES / 2;
+        let count = (OUTPUT_ALL_MAX_BYTES / each) as Peer;
+        for peer in 1..=count {
+            links.insert(peer, Connection::new(Stream::connect(address).unwrap(), None, address, Millis(0)));
+            links.get_mut(peer).unwrap().conn.send(&vec![b'x'; each]).unwrap();
+        }
+        assert!(links.drop_deaf().is_empty(), "so much may wait");
+        links.get_mut(7).unwrap().conn.send(b"x").unwrap();
+        let dropped: Vec<Peer> = links.drop_deaf().into_iter().map(|(peer, _)| peer).collect();
+        assert_eq!(dropped, [7]);
+        assert!(links.drop_deaf().is_empty());
     }
 }

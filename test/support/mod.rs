@@ -39,7 +39,7 @@ pub use platter::{Loss, Platter};
 pub use process::{Process, SIGKILL};
 pub use relay::Relay;
 pub use scene::{Manage, Scene, executable, number};
-pub use secure::{Keys, Secure, context, pids, replace};
+pub use secure::{Keys, Secure, context, replace};
 pub use trace::Step;
 
 /// Somebody connects to a manage without keys.

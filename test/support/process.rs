@@ -39,13 +39,6 @@ impl Process {
         Self { command: shown, pid, child: RefCell::new(child), status: Cell::new(None), stdout, log }
     }
 
-    /// The word behind `flag` in what it was called with.
-    pub fn argument_of(&self, flag: &str) -> Option<String> {
-        let mut words = self.command.split_whitespace().map(|word| word.trim_matches('"'));
-        words.find(|word| *word == flag)?;
-        words.next().map(str::to_owned)
-    }
-
     /// Its pid, which is its group's as well.
     pub fn pid(&self) -> Pid {
         self.pid

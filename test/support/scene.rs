@@ -34,10 +34,11 @@ pub struct Manage {
 
 impl Manage {
     /// Waits until `process` listens; `Err` if it ends before.
-    fn of(process: Rc<Process>, through: &str) -> Result<Self, Rc<Process>> {
+    fn of(process: Rc<Process>, through: &str, arguments: &str) -> Result<Self, Rc<Process>> {
         match process.log.line_or_end("listening on ") {
             Some(line) => {
-                let keys = process.argument_of("--keys").unwrap_or_default();
+                let keys = arguments.split_whitespace().skip_while(|word| *word != "--keys").nth(1).unwrap_or_default();
+                let keys = keys.to_owned();
                 Ok(Self { address: address(&line), process, through: through.to_owned(), keys })
             }
             None => Err(process),
@@ -133,19 +134,19 @@ impl Scene {
     /// As `manage_through`; `Err` if it ends before it listens.
     pub fn try_manage(&self, wrapper: &str, listen: &str, arguments: &str) -> Result<Manage, Rc<Process>> {
         let process = self.start_through(wrapper, "manage", &format!("--listen {listen} {arguments}"));
-        Manage::of(process, wrapper)
+        Manage::of(process, wrapper, arguments)
     }
 
     /// Starts manage through another command, given word by word, and waits until it listens.
     pub fn manage_by<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>, arguments: &str) -> Manage {
         let process = self.start_by(words, "manage", &format!("--listen 127.0.0.1:0 {arguments}"));
-        Manage::of(process, "").unwrap_or_else(|ended| panic!("{}", ended.evidence()))
+        Manage::of(process, "", arguments).unwrap_or_else(|ended| panic!("{}", ended.evidence()))
     }
 
     /// Starts the manage at `path`, a copy in the directory, and waits until it listens.
     pub fn manage_of(&self, path: &str, arguments: &str) -> Manage {
         let process = self.run(Command::new(self.path(path)), &format!("--listen 127.0.0.1:0 {arguments}"));
-        Manage::of(process, "").unwrap_or_else(|ended| panic!("{}", ended.evidence()))
+        Manage::of(process, "", arguments).unwrap_or_else(|ended| panic!("{}", ended.evidence()))
     }
 
     /// Starts a compute of `manage`; it isn't connected yet when this returns.

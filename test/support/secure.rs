@@ -1,6 +1,5 @@
 //! A connection over TLS, spoken by hand with any key; and the directory of keys that a manage has.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -94,11 +93,6 @@ impl Secure {
         let _ = self.conn.send(message.into().line().as_bytes());
     }
 
-    /// Writes what fits now.
-    pub fn flush(&mut self) {
-        let _ = self.conn.flush();
-    }
-
     /// The next line, without its LF; why there is none if the connection has ended.
     pub fn line(&mut self) -> Result<String, Broken> {
         let deadline = Instant::now() + PATIENCE;
@@ -135,9 +129,4 @@ impl Secure {
             }
         }
     }
-}
-
-/// The pids of the computes in a report, by host.
-pub fn pids(computes: &[serde_json::Value]) -> BTreeMap<String, u64> {
-    computes.iter().map(|it| (it["host"].to_string(), super::number(&it["pid"]))).collect()
 }

@@ -77,7 +77,9 @@ impl Clock {
     }
 }
 
-fn fake(setting: &str) -> String {
+/// What a program is started through to see a wall clock that libfaketime sets by `setting`. faketime(1) does the same, but
+/// where it is killed it leaves shared memory behind, and fails for the next process with that pid.
+pub fn fake(setting: &str) -> String {
     format!("env LD_PRELOAD={LIBRARY} FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1 {setting}")
 }
 
