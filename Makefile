@@ -3,7 +3,7 @@
 CARGO    = cargo
 PREFIX   = /usr/local
 DESTDIR  =
-PROGRAMS = manage compute report
+PROGRAMS = manage compute report pow
 MANUALS  = $(wildcard doc/*.1)
 RELEASE  = $(or $(CARGO_TARGET_DIR),target)/release
 BIN      = $(DESTDIR)$(PREFIX)/bin

@@ -14,3 +14,6 @@ pub mod compute;
 
 /// The reader of a search: asks manage, prints, leaves; can end the search.
 pub mod report;
+
+/// Proof of work: a server that finds seeds, and the tools to find, to check and to ask for them.
+pub mod pow;

@@ -13,6 +13,7 @@ mod ledger;
 mod manage;
 mod manual;
 mod more_hosts;
+mod pow;
 mod report;
 mod sandbox;
 mod schema;

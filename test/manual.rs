@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
-use aliquot::{compute, manage, report};
+use aliquot::{compute, manage, pow, report};
 use clap::{Arg, Command, CommandFactory};
 
 /// The sections that every page has, in this order.
@@ -31,6 +31,7 @@ fn programs() -> Vec<Command> {
         manage::options::Options::command(),
         compute::options::Options::command(),
         report::options::Options::command(),
+        pow::options::Options::command(),
     ];
     programs.iter_mut().for_each(Command::build);
     programs
@@ -43,6 +44,37 @@ fn root() -> PathBuf {
 fn page(program: &Command) -> String {
     let path = root().join(format!("doc/{}.1", program.get_name()));
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What takes arguments: a program, or each of its commands. With the part of the page's description that is about it.
+fn parts() -> Vec<(String, Command, String)> {
+    let mut parts = Vec::new();
+    for program in programs() {
+        let (name, page) = (program.get_name().to_owned(), page(&program));
+        let description = section(&page, "DESCRIPTION");
+        let own = if program.has_subcommands() {
+            description.split("\n.Ss ").next().unwrap_or_default()
+        } else {
+            description
+        };
+        for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+            let title = format!("\n.Ss {name} {}\n", command.get_name());
+            let (_, text) = description.split_once(&title).unwrap_or_else(|| panic!("doc/{name}.1: no {title}"));
+            let text = text.split("\n.Ss ").next().unwrap_or_default();
+            // Its help is every command's, and said once.
+            let command = command
+                .clone()
+                .mut_args(|argument| argument.clone().hide(["help", "version"].contains(&argument.get_id().as_str())));
+            parts.push((name.clone(), command, format!("\n{text}")));
+        }
+        parts.push((name, program.clone(), own.to_owned()));
+    }
+    parts
+}
+
+/// The arguments of a program or command that a page explains.
+fn arguments(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|argument| !argument.is_hide_set())
 }
 
 /// The lines of one section of a page.
@@ -58,9 +90,9 @@ fn flags_of(line: &str) -> BTreeSet<String> {
 }
 
 /// The options that a page explains: their flags, and the text below.
-fn explained(page: &str) -> Vec<(BTreeSet<String>, String)> {
+fn explained(description: &str) -> Vec<(BTreeSet<String>, String)> {
     let mut explained = Vec::new();
-    for item in section(page, "DESCRIPTION").split("\n.It ").skip(1) {
+    for item in description.split("\n.It ").skip(1) {
         let (head, text) = item.split_once('\n').expect("an item has a text");
         let flags = flags_of(head);
         if !flags.is_empty() {
@@ -85,37 +117,39 @@ fn default(argument: &Arg) -> Option<&str> {
 
 #[test]
 fn pages_and_programs_have_the_same_flags() {
-    for program in programs() {
+    for (page_name, program, description) in parts() {
         let name = program.get_name();
-        let known: BTreeSet<_> = program.get_arguments().map(flags).filter(|flags| !flags.is_empty()).collect();
-        let page = page(&program);
-        let explained: BTreeSet<_> = explained(&page).into_iter().map(|(flags, _)| flags).collect();
-        assert_eq!(explained, known, "doc/{name}.1 explains, {name} knows");
+        let known: BTreeSet<_> = arguments(&program).map(flags).filter(|flags| !flags.is_empty()).collect();
+        let explained: BTreeSet<_> = explained(&description).into_iter().map(|(flags, _)| flags).collect();
+        assert_eq!(explained, known, "doc/{page_name}.1 explains, {name} knows");
+        let page = fs::read_to_string(root().join(format!("doc/{page_name}.1"))).expect("the page is there");
         let synopsis: BTreeSet<String> = section(&page, "SYNOPSIS").lines().flat_map(flags_of).collect();
         for flags in known {
             let short = |flag: &String| synopsis.iter().any(|it| !it.starts_with("--") && it.contains(&flag[1..2]));
             let named = flags.iter().any(|flag| synopsis.contains(flag) || (flag.len() == 2 && short(flag)));
-            assert!(named, "doc/{name}.1: the synopsis lacks {flags:?}");
+            assert!(named, "doc/{page_name}.1: the synopsis lacks {flags:?}");
         }
     }
 }
 
 #[test]
 fn pages_and_programs_have_the_same_defaults() {
-    for program in programs() {
-        let (name, page) = (program.get_name(), page(&program));
-        for argument in program.get_arguments() {
-            let default = default(argument);
-            let Some((_, text)) = explained(&page).into_iter().find(|(named, _)| *named == flags(argument)) else {
-                let text = section(&page, "DESCRIPTION").replace('\n', " ");
-                let default = default.expect("a positional argument has a default");
-                assert!(text.contains(&format!("else {default}.")), "doc/{name}.1: the default of its operand");
+    for (page_name, program, description) in parts() {
+        let name = program.get_name();
+        for argument in arguments(&program) {
+            // Of this host's cores there are as many as there are.
+            let default = default(argument).filter(|_| !argument.is_hide_default_value_set());
+            let Some((_, text)) = explained(&description).into_iter().find(|(named, _)| *named == flags(argument))
+            else {
+                let text = description.replace('\n', " ");
+                let stated = default.is_none_or(|default| text.contains(&format!("else {default}.")));
+                assert!(stated, "doc/{page_name}.1: the default of an operand of {name}");
                 continue;
             };
             // A default of several words is one that the program looks for elsewhere.
             let stated = text.lines().find_map(|line| line.strip_prefix("The default is ")?.strip_suffix('.'));
             let stated = stated.filter(|value| !value.contains(' '));
-            assert_eq!(stated, default, "doc/{name}.1 and {name} about the default of {:?}", flags(argument));
+            assert_eq!(stated, default, "doc/{page_name}.1 and {name} about the default of {:?}", flags(argument));
         }
     }
 }
@@ -160,9 +194,9 @@ fn pages_are_whole_and_mandoc_has_no_complaint() {
 
 #[test]
 fn help_is_short_and_clear() {
-    for mut program in programs().into_iter().map(|program| program.term_width(100)) {
+    for mut program in parts().into_iter().map(|(_, program, _)| program.term_width(100)) {
         let help = program.render_help().to_string();
-        for argument in program.get_arguments() {
+        for argument in arguments(&program) {
             let name = argument.get_id();
             let text = argument.get_help().map(ToString::to_string).unwrap_or_default();
             assert!(text.starts_with(char::is_uppercase) && !text.ends_with('.'), "{name}: {text:?}");

@@ -28,7 +28,7 @@ const RULES: &[Rule] = &[
     repository::xml_is_written_by_hand,
     rooms::sockets_are_of_one_room,
     rooms::roles_have_no_threads,
-    rooms::unsafe_is_of_two_rooms,
+    rooms::unsafe_has_its_rooms,
     words::files_have_a_header,
     words::output_goes_through_its_door,
     words::nothing_is_left_to_do,

@@ -203,3 +203,82 @@ pub const PROGRESS_LOG_MIN_MS: u64 = 5_000;
 pub const PROGRESS_LOG_MAX_MS: u64 = 600_000;
 /// Longest log line: PIPE_BUF, which a pipe that poll(2) calls writable takes without blocking.
 pub const LOG_LINE_MAX_BYTES: usize = 4096;
+
+// --- Proof of work -----------------------------------------------------------------------------------------------
+
+/// Most threads of `pow`: more than any host has cores for.
+pub const THREADS_MAX: usize = 1_024;
+/// Most connections, and most requests that wait: what `--queue` and `--connections` take. A request has
+/// 200 bytes and its message.
+pub const QUEUE_MAX: usize = 1_000_000;
+/// Connections of `pow serve`, unless told otherwise: 4 KiB each, with all that the kernel keeps, are 64 MiB.
+pub const GUESTS_DEFAULT: usize = 16_384;
+/// Descriptors of `pow serve` that aren't connections: the listener, standard streams, three a thread.
+pub const OWN_DESCRIPTORS_MIN: usize = 64;
+/// Longest `--timeout` and `--idle`: a week.
+pub const IDLE_SECONDS_MAX: u32 = 7 * 86_400;
+/// Requests that cost up to 16^2 blocks are answered where they are read: that takes less than handing them on would.
+pub const AT_ONCE_COST_MAX: usize = 2;
+/// Requests that cost 16^4 blocks or more are searched by all threads that have nothing else to do; others by one.
+pub const SHARED_COST_MIN: usize = 4;
+/// How long a thread searches between two looks at its connections.
+pub const SEARCH_SLICE_US: u64 = 500;
+/// Heads, of 62 seeds each, by which a server learns how fast a thread is: under a millisecond,
+pub const PACE_HEADS_MIN: u32 = 480;
+/// so many times: the first is slow.
+pub const PACE_ATTEMPTS_MAX: u32 = 8;
+/// Bytes that are read of a connection before the others get their turn: with an unfinished line before them the most that is kept.
+pub const GUEST_READ_MAX_BYTES: usize = 8 * 1024;
+/// A buffer larger than this isn't kept for what comes next.
+pub const BUFFER_KEPT_MAX_BYTES: usize = 1024;
+/// Blocks that a thread of `pow solve` hashes between two looks whether another has found something: 10 ms.
+pub const SOLVE_PART_BLOCKS_MAX: u64 = 500_000;
+/// Difficulty from which on `pow solve` shows how far it is: others take under a tenth of a second.
+pub const SHOWN_DIFFICULTY_MIN: u8 = 6;
+/// Lines of one connection that are answered before the others get their turn.
+pub const REQUESTS_TURN_MAX: usize = 4;
+/// How long connections are served before searches get their turn: twice `SEARCH_SLICE_US`.
+pub const GUESTS_TURN_MAX_US: u64 = 1_000;
+/// Connections between two looks at the clock for that: each takes 10 µs, rarely 20.
+pub const GUESTS_LOOK_MAX: usize = 16;
+/// A line without its end is taken as a message when nothing more has come for so long: twice what a delayed
+/// acknowledgement takes, behind which a sender may hold its LF back.
+pub const LINE_GRACE_MS: u64 = 100;
+/// The same on a connection that has done so before and never sent an LF: two packets of one message come within that.
+pub const BARE_GRACE_MS: u64 = 5;
+/// A client that may have gone while its search goes on gets the first byte of its answer after so long, the next after twice that,
+/// and so on. If it has gone, its system refuses that, and the search ends: so it costs nothing more after 100 ms.
+pub const PROBE_MIN_MS: u64 = 30;
+/// A client that takes nothing of its answer for so long is dropped.
+pub const STALL_MAX_MS: u64 = 10_000;
+/// A connection that has been idle for so long may have to make room for another.
+pub const IDLE_YIELD_MS: u64 = 5_000;
+/// How often a thread looks after what only time brings about: a tenth of the shortest `--timeout`.
+pub const GUESTS_TICK_MS: u64 = 100;
+/// How long `pow serve`, told to end, goes on with what it has begun,
+pub const SERVE_ENDING_MS: u64 = 1_000;
+/// and then waits for its answers to be taken: 2 s in all, with what threads take to notice.
+pub const SERVE_CLOSING_MS: u64 = 500;
+/// Most connections of `pow load`: the ports of one address.
+pub const LOAD_CONNECTIONS_MAX: usize = 60_000;
+/// Longest `pow load`: a day.
+pub const LOAD_SECONDS_MAX: u32 = 86_400;
+/// Most processes of `pow load`.
+pub const PROCESSES_MAX: usize = 256;
+/// How long `pow load` tries to open its connections before it begins with those that it has: as long as SYNs that a full
+/// queue has dropped are sent again three times.
+pub const LOAD_CONNECT_MAX_MS: u64 = 10_000;
+/// Connections that one of its processes opens at once: what even small queues of servers take.
+pub const LOAD_CONNECTING_MAX: usize = 64;
+/// How long a connection of `pow load` that was reset waits before it is opened again: not a noticeable part of what is measured.
+pub const LOAD_REOPEN_MS: u64 = 100;
+/// How long one that could not be opened, or was answered by an error, waits, so that a server in trouble isn't hammered.
+pub const LOAD_RETRY_MS: u64 = 1_000;
+/// How long its processes have to hand in what they have measured: some thousand lines.
+pub const LOAD_REPORT_MAX_MS: u64 = 5_000;
+/// What it reads at once: many replies' worth, so that one read nearly always takes all that there is.
+pub const LOAD_READ_MAX_BYTES: usize = 16 * 1024;
+/// Longest reply that it waits for the end of: a proof of its messages has 78 bytes, an error is a short line.
+pub const LOAD_REPLY_MAX_BYTES: usize = 4 * 1024;
+/// What is shown of a reply that isn't right.
+pub const LOAD_SAMPLE_MAX_BYTES: usize = 120;

@@ -12,6 +12,8 @@ pub mod clock;
 
 pub mod poll;
 
+pub mod epoll;
+
 pub mod log;
 
 pub mod net;
@@ -21,6 +23,8 @@ pub mod keys;
 pub mod tls;
 
 pub mod conn;
+
+pub mod hall;
 
 pub mod signal;
 

@@ -1,7 +1,8 @@
 //! TCP over raw socket2 sockets, which nobody else touches: addresses, listening, accepting, connecting.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::{Error, Result};
 use super::exit::Status;
-use super::limits::{LISTEN_BACKLOG, SILENCE_MAX_MS};
+use super::limits::{GUEST_READ_MAX_BYTES, LISTEN_BACKLOG, SILENCE_MAX_MS};
 
 /// The port of a search: the fourth perfect number.
 pub const SEARCH_PORT: u16 = 8128;
@@ -43,6 +44,16 @@ pub fn resolve(address: &str) -> Result<Vec<SocketAddr>> {
     let fail = |cause: String| Error::new(Status::Unreachable, format!("address {address}"), cause);
     let found: Vec<_> = address.to_socket_addrs().map_err(|error| fail(error.to_string()))?.collect();
     if found.is_empty() { Err(fail("the name has no address".to_owned())) } else { Ok(found) }
+}
+
+/// What counts as one address: of IPv6 a network of 64 bits, which is what one customer has; an IPv4 address is the same in
+/// either form.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        v4 => v4,
+    }
 }
 
 /// A socket that takes connections; non-blocking, closed on exec.
@@ -103,6 +114,8 @@ impl Stream {
     fn tune(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
+        // Urgent bytes are bytes like others: a read that stops at their mark isn't short for want of more.
+        socket.set_out_of_band_inline(true)?;
         // What a dead peer leaves unacknowledged must not outlive the protocol's own bound on silence.
         #[cfg(target_os = "linux")]
         socket.set_tcp_user_timeout(Some(Duration::from_millis(SILENCE_MAX_MS)))?;
@@ -145,6 +158,20 @@ impl Stream {
     /// Why it failed.
     pub fn outcome(&self) -> io::Result<()> {
         self.0.take_error()?.map_or(Ok(()), Err)
+    }
+
+    /// Closes it with a last word. What has come is read first, as closing over it would take that word back.
+    pub fn dismiss(self, word: &[u8]) {
+        let mut scrap = [0; 4096];
+        let _ = self.read(&mut scrap);
+        let _ = self.write(word);
+    }
+
+    /// True if so much has come that isn't read yet that there may be more, and an end behind it, which its sender can't send.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let mut scrap = [MaybeUninit::uninit(); GUEST_READ_MAX_BYTES];
+        self.0.peek(&mut scrap).is_ok_and(|count| count == scrap.len())
     }
 
     /// Tells the other side that nothing more will come.
@@ -203,5 +230,14 @@ mod tests {
         for given in ["node01:", "node01:x", "node01:65536", "[::1]:-1"] {
             assert_eq!(with_port(given, SEARCH_PORT).unwrap_err().status(), Status::Usage, "{given:?}");
         }
+    }
+
+    #[test]
+    fn an_address_is_one_in_all_its_forms() {
+        let parse = |text: &str| network(text.parse().unwrap());
+        assert_eq!(parse("::ffff:10.0.0.1"), parse("10.0.0.1"));
+        assert_eq!(parse("2001:db8:0:1::2"), parse("2001:db8:0:1:ffff::3"));
+        assert_ne!(parse("2001:db8:0:1::2"), parse("2001:db8:0:2::2"));
+        assert_ne!(parse("10.0.0.1"), parse("10.0.0.2"));
     }
 }

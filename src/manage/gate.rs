@@ -1,7 +1,7 @@
 //! How many connections each key and each address may have, once it is known who is behind them. Pure.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::common::keys::Public;
 use crate::common::limits::{REPORTS_OF_ADDRESS_MAX, REPORTS_OF_KEY_MAX, WORKERS_OF_ADDRESS_MAX, WORKERS_OF_KEY_MAX};
@@ -72,16 +72,6 @@ fn change<K: Ord + Copy>(counts: &mut BTreeMap<K, usize>, key: K, by: isize) {
     }
 }
 
-/// What counts as one address: of IPv6 a network of 64 bits, which is what one customer has; an IPv4 address is the same in
-/// either form.
-#[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,14 +117,5 @@ mod tests {
         gate.leave(pass(true, 2, 2));
         gate.leave(pass(false, 2, 2));
         assert!(gate.by_key.is_empty() && gate.by_origin.is_empty() && gate.workers == 0);
-    }
-
-    #[test]
-    fn an_address_is_one_in_all_its_forms() {
-        let parse = |text: &str| network(text.parse().unwrap());
-        assert_eq!(parse("::ffff:10.0.0.1"), parse("10.0.0.1"));
-        assert_eq!(parse("2001:db8:0:1::2"), parse("2001:db8:0:1:ffff::3"));
-        assert_ne!(parse("2001:db8:0:1::2"), parse("2001:db8:0:2::2"));
-        assert_ne!(parse("10.0.0.1"), parse("10.0.0.2"));
     }
 }

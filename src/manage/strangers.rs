@@ -8,9 +8,9 @@ use crate::common::clock::Millis;
 use crate::common::limits::{
     ACCEPT_TURN_MAX, ACCEPTED_SHARE_MAX, HANDSHAKE_MIN_MS, STRANGERS_MAX, STRANGERS_SHARE_MAX,
 };
+use crate::common::net::network;
 
 use super::connection::Connection;
-use super::gate::network;
 use super::state::Peer;
 
 /// All of them; there are places for so many.

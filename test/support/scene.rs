@@ -228,6 +228,7 @@ pub fn executable(program: &str) -> &'static Path {
         "manage" => env!("CARGO_BIN_EXE_manage"),
         "compute" => env!("CARGO_BIN_EXE_compute"),
         "report" => env!("CARGO_BIN_EXE_report"),
+        "pow" => env!("CARGO_BIN_EXE_pow"),
         _ => panic!("no program {program}"),
     })
 }

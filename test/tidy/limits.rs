@@ -6,7 +6,7 @@ use super::{allows, refuses};
 const LIMITS: &str = "src/common/limits.rs";
 const CONSTRUCTORS: &[&str] = &["from_secs", "from_millis", "from_micros", "from_nanos", "from_secs_f64", "new"];
 /// A unit, or the word that makes a plain count a bound.
-const UNITS: &[&str] = &["MS", "BYTES", "DIVISIONS", "MAX", "MIN", "DEFAULT", "BACKLOG"];
+const UNITS: &[&str] = &["MS", "US", "BYTES", "DIVISIONS", "MAX", "MIN", "DEFAULT", "BACKLOG"];
 
 /// A duration is made of a constant, which stands in limits.
 pub fn durations_have_a_name(files: &[File]) -> Vec<String> {

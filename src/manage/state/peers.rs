@@ -11,8 +11,9 @@ use crate::common::limits::{GREETING_MAX_MS, REPORT_SILENCE_MAX_MS, SILENCE_MAX_
 use crate::common::message::{
     Acknowledged, Alive, Code, Error, Hello, Instance, Message, Role, Signal, Speed, Version, Welcome,
 };
+use crate::common::net::network;
 use crate::common::signal::Ending;
-use crate::manage::gate::{Origin, Pass, network};
+use crate::manage::gate::{Origin, Pass};
 use crate::manage::rights::Bearer;
 use crate::manage::roster::Compute;
 use crate::manage::sizing::Pace;

@@ -1,0 +1,228 @@
+//! What a server has done so far: numbers that only grow, and how long its answers took.
+
+use std::fmt::Write;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use crate::common::clock::Stopwatch;
+use crate::common::error::{Error, Result, printable};
+use crate::common::exit::Status;
+use crate::common::view::{duration, grouped, scaled};
+
+/// The numbers of one thread, or of all together.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// Requests read,
+    pub requests: u64,
+    /// of them answered by a proof,
+    pub replies: u64,
+    /// by an error because something was wrong with them,
+    pub malformed: u64,
+    /// because no seed fits,
+    pub exhausted: u64,
+    /// because it took too long,
+    pub timeouts: u64,
+    /// because too many wait,
+    pub busy: u64,
+    /// because the server ends,
+    pub ended: u64,
+    /// or not at all, as their client had gone.
+    pub abandoned: u64,
+    /// Connections that were taken,
+    pub connections: u64,
+    /// of them broken by the other side: reset, or not read from;
+    pub resets: u64,
+    /// and those for which there was no room.
+    pub turned_away: u64,
+    /// Hashes computed.
+    pub hashes: u64,
+    /// Microseconds from a request's end to its proof.
+    pub latency: Histogram<u64>,
+}
+
+impl Counts {
+    /// Nothing yet.
+    ///
+    /// # Errors
+    /// Never, with the digits that are asked of the histogram.
+    pub fn new() -> Result<Self> {
+        let latency = Histogram::new(3).map_err(|error| Error::new(Status::Failed, "latencies", error))?;
+        Ok(Self {
+            requests: 0,
+            replies: 0,
+            malformed: 0,
+            exhausted: 0,
+            timeouts: 0,
+            busy: 0,
+            ended: 0,
+            abandoned: 0,
+            connections: 0,
+            resets: 0,
+            turned_away: 0,
+            hashes: 0,
+            latency,
+        })
+    }
+
+    /// A request was answered by a proof.
+    pub fn took(&mut self, since: Stopwatch) {
+        self.replies += 1;
+        // Fails where a histogram may not grow; these may.
+        let _ = self.latency.record(since.nanoseconds() / 1_000);
+    }
+
+    /// Adds those of another thread.
+    pub fn add(&mut self, other: &Self) {
+        for (own, other) in self.numbers().into_iter().zip(other.clone().numbers()) {
+            *own += *other;
+        }
+        let _ = self.latency.add(&other.latency);
+    }
+
+    fn numbers(&mut self) -> [&mut u64; 12] {
+        [
+            &mut self.requests,
+            &mut self.replies,
+            &mut self.malformed,
+            &mut self.exhausted,
+            &mut self.timeouts,
+            &mut self.busy,
+            &mut self.ended,
+            &mut self.abandoned,
+            &mut self.connections,
+            &mut self.resets,
+            &mut self.turned_away,
+            &mut self.hashes,
+        ]
+    }
+}
+
+/// What a server is, and how it is now.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Where it listens.
+    pub listen: String,
+    /// Seconds since it began.
+    pub uptime_s: f64,
+    /// The difficulty of a plain request,
+    pub difficulty: u8,
+    /// and the most that one may ask for.
+    pub max_difficulty: u8,
+    /// Longest line,
+    pub max_line: usize,
+    /// and search.
+    pub timeout_s: f64,
+    /// Threads.
+    pub threads: usize,
+    /// Its instructions,
+    pub kernel: &'static str,
+    /// and the hashes a second that one thread computed at the start.
+    pub pace: u64,
+    /// Connections now.
+    pub guests: usize,
+    /// Requests that wait now,
+    pub waiting: usize,
+    /// at most so far,
+    pub waiting_most: usize,
+    /// and at most at all.
+    pub waiting_max: usize,
+}
+
+/// The version of the object that `pow status --json` prints.
+pub const SCHEMA: u64 = 1;
+
+/// A server's state as one JSON object.
+#[must_use]
+pub fn object(standing: &Standing, counts: &Counts) -> Value {
+    let at = |quantile: f64| counts.latency.value_at_quantile(quantile);
+    json!({
+        "schema": SCHEMA,
+        "listen": standing.listen,
+        "uptime_s": (standing.uptime_s * 1e3).round() / 1e3,
+        "difficulty": standing.difficulty,
+        "max_difficulty": standing.max_difficulty,
+        "max_line_bytes": standing.max_line,
+        "timeout_s": standing.timeout_s,
+        "threads": standing.threads,
+        "kernel": standing.kernel,
+        "hashes_per_s_thread": standing.pace,
+        "connections": { "now": standing.guests, "taken": counts.connections, "resets": counts.resets, "turned_away": counts.turned_away },
+        "queue": { "now": standing.waiting, "most": standing.waiting_most, "max": standing.waiting_max },
+        "requests": counts.requests,
+        "replies": counts.replies,
+        "errors": {
+            "malformed": counts.malformed, "exhausted": counts.exhausted, "timeouts": counts.timeouts, "busy": counts.busy,
+            "ended": counts.ended, "abandoned": counts.abandoned,
+        },
+        "hashes": counts.hashes,
+        "latency_us": {
+            "mean": counts.latency.mean().round(), "p50": at(0.5), "p99": at(0.99), "p99_9": at(0.999), "max": counts.latency.max(),
+        },
+    })
+}
+
+/// The same object for a person.
+#[must_use]
+pub fn table(object: &Value) -> String {
+    let number = |path: &str| object.pointer(path).and_then(Value::as_f64).unwrap_or(0.0);
+    let count = |path: &str| grouped(number(path) as u64);
+    let word = |path: &str| object.pointer(path).and_then(Value::as_str).map_or("?".to_owned(), printable);
+    let uptime = number("/uptime_s");
+    let rate = |path: &str| scaled((number(path) / uptime.max(1e-3)) as u64);
+    let ms = |path: &str| format!("{:.3} ms", number(path) / 1e3);
+    let mut table = String::new();
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        table,
+        "SERVER    {}, difficulty {}, {} at most, {} threads by {}, up {}",
+        word("/listen"),
+        count("/difficulty"),
+        count("/max_difficulty"),
+        count("/threads"),
+        word("/kernel"),
+        duration(uptime as u64)
+    );
+    let _ = writeln!(table, "REQUESTS  {}, {} proofs ({}/s)", count("/requests"), count("/replies"), rate("/replies"));
+    let _ = writeln!(
+        table,
+        "ERRORS    {} malformed, {} exhausted, {} timed out, {} busy, {} at the end, {} abandoned",
+        count("/errors/malformed"),
+        count("/errors/exhausted"),
+        count("/errors/timeouts"),
+        count("/errors/busy"),
+        count("/errors/ended"),
+        count("/errors/abandoned")
+    );
+    let _ = writeln!(
+        table,
+        "QUEUE     {} now, {} at most, room for {}",
+        count("/queue/now"),
+        count("/queue/most"),
+        count("/queue/max")
+    );
+    let _ = writeln!(
+        table,
+        "CLIENTS   {} now, {} in all, {} reset, {} turned away",
+        count("/connections/now"),
+        count("/connections/taken"),
+        count("/connections/resets"),
+        count("/connections/turned_away")
+    );
+    let _ = writeln!(
+        table,
+        "HASHES    {} ({}/s; one thread can do {}/s)",
+        count("/hashes"),
+        rate("/hashes"),
+        scaled(number("/hashes_per_s_thread") as u64)
+    );
+    let _ = writeln!(
+        table,
+        "LATENCY   p50 {}, p99 {}, p99.9 {}, longest {}",
+        ms("/latency_us/p50"),
+        ms("/latency_us/p99"),
+        ms("/latency_us/p99_9"),
+        ms("/latency_us/max")
+    );
+    table
+}
