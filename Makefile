@@ -9,7 +9,7 @@ RELEASE  = $(or $(CARGO_TARGET_DIR),target)/release
 BIN      = $(DESTDIR)$(PREFIX)/bin
 MAN      = $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: help build run check torture bench peers load siege instructions doc install uninstall tarball clean
+.PHONY: help build run check torture bench peers load siege proofs instructions doc install uninstall tarball clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -42,6 +42,10 @@ load: ## Measure manage with up to 9,500 computes, and 10 million ranges; draw b
 siege: ## Measure what keys cost, and what hostile clients do to honest ones; some four minutes
 	$(CARGO) bench --locked --bench siege -- cost
 	$(CARGO) bench --locked --bench siege -- siege
+
+proofs: ## Measure pow: kernels, server beside redis and Python, table and plot; some ten minutes
+	$(CARGO) bench --locked --bench hashes
+	$(CARGO) bench --locked --bench proofs
 
 instructions: ## Count instructions by valgrind; 2 % more than before is an error
 	bench/instructions
