@@ -178,5 +178,5 @@ fn a_restarted_server_takes_its_port_at_once() {
     client.proof(b"after", 3);
     let second = scene.start("pow", &format!("serve --listen {}", former.address));
     assert_eq!(second.wait(), 1, "two can't listen there");
-    assert!(second.log.text().contains(&format!("listen {}: ", former.address)), "{}", second.log.text());
+    assert!(second.log.all().contains(&format!("listen {}: ", former.address)), "{}", second.log.all());
 }
