@@ -7,6 +7,8 @@
 //! FILE is one already, and times a restart on it and a report. Each prints a line of JSON. manage has the first core
 //! that this process may use, and this process the last.
 
+#[path = "shared/arguments.rs"]
+mod arguments;
 mod load {
     pub mod compute;
     pub mod crowd;
@@ -22,10 +24,11 @@ const FIRST: &str = "1000000000";
 const USAGE: &str = "load computes COUNT SECONDS [FIRST [keys]], or load ledger COUNT FILE; see bench/load.rs";
 
 fn main() -> ExitCode {
-    // Cargo tells a benchmark that it is one.
-    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments[..] {
+    arguments::run("load", |arguments| run(arguments).map(|line| println!("{line}")))
+}
+
+fn run(arguments: &[&str]) -> Result<String, String> {
+    match *arguments {
         // Nothing to do is what `cargo bench` asks for.
         [] => Ok(format!("usage: {USAGE}")),
         ["computes", count, seconds] => crowd(count, seconds, FIRST, false),
@@ -33,15 +36,7 @@ fn main() -> ExitCode {
         ["computes", count, seconds, first, "keys"] => crowd(count, seconds, first, true),
         ["ledger", count, file] => number(count).and_then(|count| load::ledger::measure(count, Path::new(file))),
         _ => Err(format!("usage: {USAGE}")),
-    };
-    match done {
-        Ok(line) => println!("{line}"),
-        Err(cause) => {
-            eprintln!("load: {cause}");
-            return ExitCode::FAILURE;
-        }
     }
-    ExitCode::SUCCESS
 }
 
 fn crowd(count: &str, seconds: &str, first: &str, secure: bool) -> Result<String, String> {

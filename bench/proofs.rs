@@ -6,6 +6,8 @@
 //! bench/proofs/plot.py draws as bench/proofs.svg. In the first two the server has the first core that this process may use,
 //! and the load the last. Each prints tables in Markdown.
 
+#[path = "shared/arguments.rs"]
+mod arguments;
 // One of its functions is of use here.
 #[allow(dead_code)]
 #[path = "shared/figures.rs"]
@@ -24,16 +26,7 @@ use std::process::ExitCode;
 const USAGE: &str = "proofs [peers | search | table]; see bench/proofs.rs";
 
 fn main() -> ExitCode {
-    // Cargo tells a benchmark that it is one.
-    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) => {
-            eprintln!("proofs: {cause}");
-            ExitCode::FAILURE
-        }
-    }
+    arguments::run("proofs", run)
 }
 
 fn run(arguments: &[&str]) -> Result<(), String> {

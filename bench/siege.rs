@@ -5,6 +5,8 @@
 //! is named; floods are of COUNT connections, or 120 s. Each prints tables in Markdown. manage has the first core that this
 //! process may use; the crowd and the attackers, who are a process of their own, share the last.
 
+#[path = "shared/arguments.rs"]
+mod arguments;
 #[path = "load"]
 mod load {
     pub mod compute;
@@ -26,16 +28,7 @@ const COUNT: u64 = 100_000;
 const USAGE: &str = "siege cost, or siege siege [COUNT [ATTACK]]; see bench/siege.rs";
 
 fn main() -> ExitCode {
-    // Cargo tells a benchmark that it is one.
-    let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) => {
-            eprintln!("siege: {cause}");
-            ExitCode::FAILURE
-        }
-    }
+    arguments::run("siege", run)
 }
 
 fn run(arguments: &[&str]) -> Result<(), String> {

@@ -18,16 +18,24 @@ pub const SEARCH_PORT: u16 = 8128;
 /// Turns `HOST`, `HOST:PORT`, `[V6]:PORT`, `V6` or `:PORT` into a form with host and port.
 ///
 /// # Errors
-/// A usage error if the port is none.
+/// A usage error if the port is none, or many colons stand for something else than an address of IPv6.
 pub fn with_port(address: &str, port: u16) -> Result<String> {
     let colons = address.matches(':').count();
     let (host, port) = match address.rsplit_once(':') {
         Some((host, given)) if colons == 1 || host.ends_with(']') => (host.to_owned(), parse_port(address, given)?),
-        _ if colons > 1 && !address.starts_with('[') => (format!("[{address}]"), port),
+        _ if colons > 1 && !address.starts_with('[') => (format!("[{}]", bare_v6(address)?), port),
         _ => (address.to_owned(), port),
     };
     let host = if host.is_empty() { "127.0.0.1".to_owned() } else { host };
     Ok(format!("{host}:{port}"))
+}
+
+/// An address of IPv6, with its zone if it has one.
+fn bare_v6(address: &str) -> Result<&str> {
+    let (number, _zone) = address.split_once('%').unwrap_or((address, ""));
+    let is_address = number.parse::<Ipv6Addr>().is_ok();
+    let cause = "no address of IPv6; with a port it is written [ADDRESS]:PORT";
+    if is_address { Ok(address) } else { Err(Error::new(Status::Usage, format!("address {address}"), cause)) }
 }
 
 fn parse_port(address: &str, port: &str) -> Result<u16> {
@@ -227,7 +235,8 @@ mod tests {
         for (given, want) in forms {
             assert_eq!(with_port(given, SEARCH_PORT).unwrap(), want, "{given:?}");
         }
-        for given in ["node01:", "node01:x", "node01:65536", "[::1]:-1"] {
+        assert_eq!(with_port("fe80::1%eth0", SEARCH_PORT).unwrap(), "[fe80::1%eth0]:8128");
+        for given in ["node01:", "node01:x", "node01:65536", "[::1]:-1", "::1:20000", "a:b:c", "node01:8128:9"] {
             assert_eq!(with_port(given, SEARCH_PORT).unwrap_err().status(), Status::Usage, "{given:?}");
         }
     }

@@ -134,7 +134,9 @@ impl Crew {
     pub fn lie_down(&self, thread: usize) -> bool {
         let member = &self.members[thread];
         member.asleep.store(true, Ordering::SeqCst);
-        let free = lock(&member.mail).is_empty() && self.pool.count() == 0;
+        // One lock after the other: no thread ever holds two.
+        let unread = !lock(&member.mail).is_empty();
+        let free = !unread && self.pool.count() == 0;
         if !free {
             member.asleep.store(false, Ordering::SeqCst);
         }

@@ -107,11 +107,11 @@ impl Desk {
             }
             Outcome::Exhausted => {
                 let what = format!("error exhausted: no seed gives {} zero digits", asked.job.search.difficulty());
-                self.refuse_begun(&asked, &what, out);
+                self.refuse_begun(guest.from, &asked, &what, out);
                 self.crew.counts(self.thread).exhausted += 1;
             }
             Outcome::Displaced => {
-                self.refuse_begun(&asked, BUSY, out);
+                self.refuse_begun(guest.from, &asked, BUSY, out);
                 self.crew.counts(self.thread).busy += 1;
             }
         }
@@ -119,15 +119,15 @@ impl Desk {
     }
 
     /// What is begun is ended: the error stands where the seed would.
-    fn refuse_begun(&self, asked: &Asked, what: &str, out: &mut Vec<u8>) {
+    fn refuse_begun(&self, from: SocketAddr, asked: &Asked, what: &str, out: &mut Vec<u8>) {
         if asked.begun > 0 {
             out.extend(asked.beginning().skip(asked.begun));
         }
-        self.refuse(what, out);
+        self.refuse(from, what, out);
     }
 
-    fn refuse(&self, what: &str, out: &mut Vec<u8>) {
-        trace!(self.log, "{what}");
+    fn refuse(&self, from: SocketAddr, what: &str, out: &mut Vec<u8>) {
+        trace!(self.log, "{from}: {what}");
         out.extend_from_slice(what.as_bytes());
         out.push(b'\n');
     }
@@ -137,36 +137,36 @@ impl Desk {
         let (message, asked) = match read(line) {
             Ok(Request::Prove(message, asked)) => (message, asked),
             Ok(Request::Status) => {
-                self.status(out);
+                self.status(guest.from, out);
                 return Answer::Dear;
             }
             Err(what) => {
-                self.malformed(&format!("error request: {what}"), out);
+                self.malformed(guest.from, &format!("error request: {what}"), out);
                 return Answer::Now;
             }
         };
         let (difficulty, max) = (asked.unwrap_or(self.crew.policy.difficulty), self.crew.policy.max_difficulty);
         if difficulty > max {
-            self.malformed(&format!("error difficulty: {max} at most"), out);
+            self.malformed(guest.from, &format!("error difficulty: {max} at most"), out);
             return Answer::Now;
         }
         let search = Search::new(message, difficulty, Wanted::From(any_seed()));
         if search.cost() > AT_ONCE_COST_MAX {
             return self.search_for(name, guest, search, out);
         }
-        self.prove_at_once(&search, out);
+        self.prove_at_once(guest.from, &search, out);
         Answer::Now
     }
 
-    fn malformed(&mut self, what: &str, out: &mut Vec<u8>) {
+    fn malformed(&mut self, from: SocketAddr, what: &str, out: &mut Vec<u8>) {
         let mut counts = self.crew.counts(self.thread);
         counts.requests += 1;
         counts.malformed += 1;
         drop(counts);
-        self.refuse(what, out);
+        self.refuse(from, what, out);
     }
 
-    fn prove_at_once(&mut self, search: &Search, out: &mut Vec<u8>) {
+    fn prove_at_once(&mut self, from: SocketAddr, search: &Search, out: &mut Vec<u8>) {
         let since = Stopwatch::start();
         let (mut hashes, mut found) = (0, None);
         while found.is_none() {
@@ -183,7 +183,7 @@ impl Desk {
         counts.hashes += hashes;
         let Some(seed) = found else {
             counts.exhausted += 1;
-            return self.refuse("error exhausted: no seed fits", out);
+            return self.refuse(from, "error exhausted: no seed fits", out);
         };
         write_proof(search.message(), seed.bytes(), &hash(seed.bytes(), search.message()), out);
         counts.took(since);
@@ -202,7 +202,7 @@ impl Desk {
             Added::Instead(other) => self.crew.finish(&other, Outcome::Displaced),
             Added::Full => {
                 self.crew.counts(self.thread).busy += 1;
-                self.refuse(BUSY, out);
+                self.refuse(guest.from, BUSY, out);
                 return Answer::Now;
             }
         }
@@ -211,13 +211,13 @@ impl Desk {
         Answer::Later
     }
 
-    fn status(&self, out: &mut Vec<u8>) {
+    fn status(&self, from: SocketAddr, out: &mut Vec<u8>) {
         match self.crew.total() {
             Ok(counts) => {
                 out.extend_from_slice(metrics::object(&self.crew.standing(), &counts).to_string().as_bytes());
                 out.push(b'\n');
             }
-            Err(error) => self.refuse(&format!("error {error}"), out),
+            Err(error) => self.refuse(from, &format!("error {error}"), out),
         }
     }
 }
@@ -235,7 +235,7 @@ impl Host for Desk {
                 Answer::Later => Taken::Later(count),
             },
             Cut::TooLong(count) => {
-                self.malformed(&format!("error line: more than {max} bytes"), out);
+                self.malformed(guest.from, &format!("error line: more than {max} bytes"), out);
                 Taken::Answered(count)
             }
         }
@@ -265,7 +265,12 @@ impl Host for Desk {
         drop(counts);
         let seconds = self.crew.policy.timeout_ms as f64 / 1e3;
         let timeout = format!("error timeout: nothing found within {seconds} s");
-        self.refuse_begun(&asked, if self.ending { "error ending: this server ends" } else { &timeout }, out);
+        self.refuse_begun(
+            guest.from,
+            &asked,
+            if self.ending { "error ending: this server ends" } else { &timeout },
+            out,
+        );
         true
     }
 

@@ -216,13 +216,15 @@ pub fn table(object: &Value) -> String {
         rate("/hashes"),
         scaled(number("/hashes_per_s_thread") as u64)
     );
-    let _ = writeln!(
-        table,
-        "LATENCY   p50 {}, p99 {}, p99.9 {}, longest {}",
-        ms("/latency_us/p50"),
-        ms("/latency_us/p99"),
-        ms("/latency_us/p99_9"),
-        ms("/latency_us/max")
-    );
+    if number("/replies") > 0.0 {
+        let _ = writeln!(
+            table,
+            "LATENCY   p50 {}, p99 {}, p99.9 {}, longest {}",
+            ms("/latency_us/p50"),
+            ms("/latency_us/p99"),
+            ms("/latency_us/p99_9"),
+            ms("/latency_us/max")
+        );
+    }
     table
 }

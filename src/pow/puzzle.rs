@@ -12,11 +12,12 @@ pub const SEED_BYTES: usize = 5;
 pub const HEADS: u32 = 62 * 62 * 62 * 62;
 /// How many seeds there are: 62^5.
 pub const SEEDS: u64 = HEADS as u64 * ALPHABET.len() as u64;
-/// What a proof adds to its message: a comma, the seed, a comma, 64 digits.
-pub const PROOF_EXTRA_BYTES: usize = 2 + SEED_BYTES + 64;
-
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];
+/// Digits of one.
+const HASH_DIGITS: usize = 2 * size_of::<Hash>();
+/// What a proof adds to its message: a comma, the seed, a comma, the digits.
+pub const PROOF_EXTRA_BYTES: usize = 2 + SEED_BYTES + HASH_DIGITS;
 
 /// A seed: a head of four characters, and a last one, which changes fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,8 @@ pub struct Difficulty(u8);
 impl Difficulty {
     /// The greatest: of 62^5 seeds one in 75 searches has such a one.
     pub const MAX: u8 = 9;
+    /// What every seed meets.
+    pub const NONE: Self = Self(0);
     /// How many there are.
     pub const COUNT: usize = Self::MAX as usize + 1;
 
@@ -106,22 +109,35 @@ pub fn hash(seed: [u8; SEED_BYTES], message: &[u8]) -> Hash {
     Sha256::new().chain_update(seed).chain_update(message).finalize().into()
 }
 
+/// The digits of a hash, small letters.
+fn digits(hash: &Hash) -> [u8; HASH_DIGITS] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; HASH_DIGITS];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    digits
+}
+
 /// Appends the line `message,SSSSS,HEX LF`.
 pub fn write_proof(message: &[u8], seed: [u8; SEED_BYTES], hash: &Hash, line: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     line.extend_from_slice(message);
     line.push(b',');
     line.extend_from_slice(&seed);
     line.push(b',');
-    line.extend(hash.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+    line.extend_from_slice(&digits(hash));
     line.push(b'\n');
 }
 
 /// What is wrong with a line that should be a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It doesn't end in a comma, a seed, a comma and 64 digits.
+    /// There are no two commas in it.
     Form,
+    /// What stands between the last two commas is no seed.
+    Seed,
+    /// What stands behind the last comma isn't 64 digits.
+    Digits,
     /// It is a proof for another message.
     Message,
     /// The digits aren't the hash of seed and message.
@@ -134,6 +150,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Form => f.write_str("not of the form MESSAGE,SEED,HASH"),
+            Self::Seed => write!(f, "the seed is not {SEED_BYTES} letters or digits"),
+            Self::Digits => write!(f, "the hash is not {HASH_DIGITS} hexadecimal digits, small ones"),
             Self::Message => f.write_str("for another message"),
             Self::Hash => f.write_str("the hash is not that of seed and message"),
             Self::Easy(digits) => write!(f, "the hash begins with {digits} zero digits only"),
@@ -141,15 +159,31 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Takes a line, without its LF, apart from the right, as a message may hold commas: message, seed, digits of the hash.
-#[must_use]
-pub fn parts(line: &[u8]) -> Option<(&[u8], [u8; SEED_BYTES], &[u8])> {
-    let (message, proof) = line.split_at_checked(line.len().checked_sub(PROOF_EXTRA_BYTES)?)?;
-    let (seed, digits) = proof.strip_prefix(b",")?.split_first_chunk::<SEED_BYTES>()?;
-    let digits = digits.strip_prefix(b",")?;
-    let fine =
-        seed.iter().all(u8::is_ascii_alphanumeric) && digits.iter().all(|digit| b"0123456789abcdef".contains(digit));
-    fine.then_some((message, *seed, digits))
+/// The parts of a line that should prove something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof<'a> {
+    /// What it is for.
+    pub message: &'a [u8],
+    /// The seed that was found.
+    pub seed: [u8; SEED_BYTES],
+    /// What it says the hash is.
+    pub digits: [u8; HASH_DIGITS],
+}
+
+/// Takes a line, without its LF, apart from the right, as a message may hold commas.
+///
+/// # Errors
+/// What is wrong with its form.
+pub fn parts(line: &[u8]) -> Result<Proof<'_>, Fault> {
+    let mut parts = line.rsplitn(3, |byte| *byte == b',');
+    let (Some(digits), Some(seed), Some(message)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(Fault::Form);
+    };
+    let seed = <[u8; SEED_BYTES]>::try_from(seed).ok().filter(|seed| seed.iter().all(u8::is_ascii_alphanumeric));
+    let hexadecimal =
+        |digits: &[u8; HASH_DIGITS]| digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    let digits = <[u8; HASH_DIGITS]>::try_from(digits).ok().filter(hexadecimal);
+    Ok(Proof { message, seed: seed.ok_or(Fault::Seed)?, digits: digits.ok_or(Fault::Digits)? })
 }
 
 /// Checks that a line, without its LF, proves its message, which is `message` where that is known.
@@ -157,18 +191,19 @@ pub fn parts(line: &[u8]) -> Option<(&[u8], [u8; SEED_BYTES], &[u8])> {
 /// # Errors
 /// What is wrong with it.
 pub fn verify(line: &[u8], message: Option<&[u8]>, difficulty: Difficulty) -> Result<(), Fault> {
-    let (proved, seed, _) = parts(line).ok_or(Fault::Form)?;
-    if message.is_some_and(|message| message != proved) {
+    let proof = parts(line)?;
+    if message.is_some_and(|message| message != proof.message) {
         return Err(Fault::Message);
     }
-    let hash = hash(seed, proved);
-    let mut right = Vec::with_capacity(line.len() + 1);
-    write_proof(proved, seed, &hash, &mut right);
-    if right.strip_suffix(b"\n") != Some(line) {
+    let hash = hash(proof.seed, proof.message);
+    if proof.digits != digits(&hash) {
         return Err(Fault::Hash);
     }
-    let zeros = (0..=64).rev().find(|digits| Difficulty(*digits).is_met_by(&hash)).unwrap_or(0);
-    if difficulty.is_met_by(&hash) { Ok(()) } else { Err(Fault::Easy(zeros)) }
+    if !difficulty.is_met_by(&hash) {
+        let zeros = proof.digits.iter().take_while(|digit| **digit == b'0').count();
+        return Err(Fault::Easy(zeros as u8));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -213,7 +248,7 @@ mod tests {
         let message = b"a,aaaaa,b,,\xff\0";
         write_proof(message, *b"Zz019", &hash(*b"Zz019", message), &mut line);
         line.pop();
-        assert_eq!(parts(&line).map(|(message, seed, _)| (message, seed)), Some((&message[..], *b"Zz019")));
+        assert_eq!(parts(&line).map(|proof| (proof.message, proof.seed)), Ok((&message[..], *b"Zz019")));
         assert_eq!(verify(&line, Some(message), Difficulty(0)), Ok(()));
         assert_eq!(verify(&line, Some(b"a"), Difficulty(0)), Err(Fault::Message));
     }
@@ -230,11 +265,13 @@ mod tests {
         };
         assert_eq!(changed(0, b'8'), Err(Fault::Hash));
         assert_eq!(changed(6, b'b'), Err(Fault::Hash));
-        assert_eq!(changed(6, b'-'), Err(Fault::Form));
+        assert_eq!(changed(6, b'-'), Err(Fault::Seed));
+        assert_eq!(changed(7, b','), Err(Fault::Seed));
         assert_eq!(changed(5, b';'), Err(Fault::Form));
         assert_eq!(changed(11, b';'), Err(Fault::Form));
-        assert_eq!(changed(line.len() - 1, b'A'), Err(Fault::Form));
-        assert_eq!(verify(&line[..line.len() - 1], None, Difficulty(5)), Err(Fault::Form));
+        assert_eq!(changed(line.len() - 1, b'A'), Err(Fault::Digits));
+        assert_eq!(verify(&line[..line.len() - 1], None, Difficulty(5)), Err(Fault::Digits));
+        assert_eq!(verify(&[&line[..], b"0"].concat(), None, Difficulty(5)), Err(Fault::Digits));
         assert_eq!(verify(b"", None, Difficulty(0)), Err(Fault::Form));
     }
 }
