@@ -231,3 +231,93 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::net::Ipv4Addr;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::common::poll::{Interest, Set};
+    use crate::pow::pool::Ticket;
+    use crate::pow::search::{Search, Wanted};
+
+    /// Of two threads that nobody runs; two connections from each address.
+    pub fn crew() -> Arc<Crew> {
+        let policy = Policy {
+            listen: String::new(),
+            difficulty: Difficulty::NONE,
+            max_difficulty: Difficulty::new(6).unwrap(),
+            timeout_ms: 1_000,
+            max_line: 100,
+            idle_ms: 1_000,
+            guests_max: 10,
+            per_address: 2,
+            kernel: Kernel::best(),
+            pace: 1_000_000,
+        };
+        Crew::new(policy, 2, 10).unwrap()
+    }
+
+    fn job() -> Arc<Job> {
+        let search = Search::new(b"a", Difficulty::new(5).unwrap(), Wanted::First);
+        Arc::new(Job { ticket: Ticket { thread: 1, guest: 7 }, address: Ipv4Addr::LOCALHOST.into(), search })
+    }
+
+    fn is_woken(crew: &Crew, thread: usize) -> bool {
+        let mut set = Set::new();
+        let slot = set.add(crew.members[thread].waker.as_fd(), Interest::Read);
+        set.wait(Duration::ZERO).unwrap();
+        set.ready(slot).readable
+    }
+
+    #[test]
+    fn who_has_something_to_do_does_not_lie_down() {
+        let crew = crew();
+        crew.send(0, Mail::End);
+        assert!(!crew.lie_down(0) && crew.lie_down(1));
+        crew.receive(0);
+        assert!(crew.lie_down(0));
+        crew.pool.add(job());
+        assert!(!crew.lie_down(0) && !crew.lie_down(1));
+    }
+
+    #[test]
+    fn who_has_lain_down_is_woken_by_what_comes() {
+        let crew = crew();
+        crew.send(0, Mail::End);
+        assert!(!is_woken(&crew, 0), "it doesn't wait");
+        assert!(crew.lie_down(1));
+        crew.send(1, Mail::End);
+        assert!(is_woken(&crew, 1) && !is_woken(&crew, 0));
+        crew.receive(0);
+        assert!(crew.lie_down(0));
+        crew.wake(1);
+        assert!(is_woken(&crew, 0));
+    }
+
+    #[test]
+    fn a_search_is_over_once_and_its_thread_hears_of_it() {
+        let (crew, found, given_up) = (crew(), job(), job());
+        [&found, &given_up].into_iter().for_each(|job| drop(crew.pool.add(Arc::clone(job))));
+        crew.finish(&found, Outcome::Exhausted);
+        crew.finish(&found, Outcome::Displaced);
+        assert!(!crew.cancel(&found), "its outcome is in the mail");
+        assert!(crew.cancel(&given_up));
+        crew.finish(&given_up, Outcome::Exhausted);
+        let mail = crew.receive(1);
+        assert!(matches!(&mail[..], [Mail::Done(job, Outcome::Exhausted)] if Arc::ptr_eq(job, &found)));
+        assert!(crew.receive(0).is_empty() && crew.pool.count() == 0);
+    }
+
+    #[test]
+    fn an_address_has_so_many_places_and_gets_them_back() {
+        let (crew, ours, other) = (crew(), Ipv4Addr::LOCALHOST.into(), Ipv4Addr::BROADCAST.into());
+        let places = [crew.place(ours), crew.place(ours)];
+        assert!(places.iter().all(Option::is_some));
+        assert!(crew.place(ours).is_none() && crew.place(other).is_some());
+        drop(places);
+        assert!(crew.place(ours).is_some() && lock(&crew.addresses).is_empty());
+    }
+}

@@ -287,3 +287,29 @@ impl Host for Desk {
         debug!(self.log, "{}: {}", guest.from, if broken { "reset" } else { "closed" });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pow::crew::tests::crew;
+
+    #[test]
+    fn an_outcome_is_for_the_request_that_it_is_of() {
+        let crew = crew();
+        let mut desk = Desk::new(Arc::clone(&crew), 0, Logger::root(slog::Discard, slog::o!()));
+        let from = SocketAddr::from(([127, 0, 0, 1], 9));
+        let mut guest = Guest::new(from, crew.place(from.ip()).unwrap());
+        let mut out = Vec::new();
+        let mut ask = |guest: &mut Guest, message: &[u8]| {
+            let line = [b"\0pow 5 ", message, b"\n"].concat();
+            assert!(matches!(desk.take(3, guest, &line, Moment::More, &mut Vec::new()), Taken::Later(_)));
+            Arc::clone(&guest.asked.as_ref().unwrap().job)
+        };
+        let late = ask(&mut guest, b"late");
+        let asked = ask(&mut guest, b"asked");
+        let found = Outcome::Found(Seed { head: 1, last: 2 });
+        assert!(!desk.tell(&mut guest, &late, found, &mut out) && out.is_empty());
+        assert!(desk.tell(&mut guest, &asked, found, &mut out) && out.starts_with(b"asked,aaabc,"));
+        assert!(!desk.tell(&mut guest, &asked, found, &mut out), "it is answered");
+    }
+}
