@@ -228,6 +228,18 @@ mod tests {
     }
 
     #[test]
+    fn the_ninth_digit_is_looked_at_as_well() {
+        // SHA-256 of `D4oIKa` begins with eight zero digits, and not with nine.
+        let start = Seed { head: ((29 * 62 + 56) * 62 + 14) * 62 + 34, last: 36 };
+        assert_eq!(start.bytes(), *b"D4oIK");
+        for kernel in Kernel::all() {
+            let step =
+                |digits| Search::new(b"a", Difficulty::new(digits).unwrap(), Wanted::From(start)).work(kernel, 1).0;
+            assert_eq!((step(8), step(9)), (Step::Found(start), Step::Onward), "{}", kernel.name());
+        }
+    }
+
+    #[test]
     fn all_heads_are_taken_once() {
         let search = search(9);
         let (mut next, mut parts) = (0, 0);

@@ -5,6 +5,9 @@ use crate::common::net::Listener;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+/// How long a connection may be idle: long enough not to be taken for one that stalls.
+const IDLE_MS: u64 = 3 * STALL_MAX_MS;
+
 /// Whose answers follow when time brings them.
 struct Slow;
 
@@ -42,7 +45,7 @@ fn connection() -> (Stream, TcpStream) {
 /// A hall with room for one connection, which has it and whose request is at work; and its other side.
 fn asked() -> (Hall<()>, TcpStream) {
     let (stream, client) = connection();
-    let mut hall = Hall::new(&Waker::new().unwrap(), 1, STALL_MAX_MS).unwrap();
+    let mut hall = Hall::new(&Waker::new().unwrap(), 1, IDLE_MS).unwrap();
     assert!(hall.enter(stream, (), &mut Slow).is_ok());
     while !hall.seats[&0].pending {
         hall.turn(false, &mut Slow).unwrap();
@@ -94,10 +97,18 @@ fn who_takes_nothing_and_who_says_nothing_has_to_go() {
         true
     });
     hall.turn(true, &mut Slow).unwrap();
-    hall.now = hall.seats[&0].active.after(STALL_MAX_MS - 1);
-    hall.tick(&mut Slow);
-    assert_eq!(hall.count(), 1);
-    hall.now = hall.now.after(1);
-    hall.tick(&mut Slow);
-    assert_eq!(hall.count(), 0);
+    goes_after(&mut hall, STALL_MAX_MS);
+    let (mut hall, _client) = asked();
+    hall.answer(0, |(), _| true);
+    hall.turn(true, &mut Slow).unwrap();
+    goes_after(&mut hall, IDLE_MS);
+}
+
+/// The one connection is there for less than so long after it was last active, and no longer.
+fn goes_after(hall: &mut Hall<()>, ms: u64) {
+    for (after, count) in [(ms - 1, 1), (ms, 0)] {
+        hall.now = hall.seats[&0].active.after(after);
+        hall.tick(&mut Slow);
+        assert_eq!(hall.count(), count, "after {after} ms");
+    }
 }
