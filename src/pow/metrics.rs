@@ -74,27 +74,35 @@ impl Counts {
 
     /// Adds those of another thread.
     pub fn add(&mut self, other: &Self) {
-        for (own, other) in self.numbers().into_iter().zip(other.clone().numbers()) {
-            *own += *other;
-        }
-        let _ = self.latency.add(&other.latency);
-    }
-
-    fn numbers(&mut self) -> [&mut u64; 12] {
-        [
-            &mut self.requests,
-            &mut self.replies,
-            &mut self.malformed,
-            &mut self.exhausted,
-            &mut self.timeouts,
-            &mut self.busy,
-            &mut self.ended,
-            &mut self.abandoned,
-            &mut self.connections,
-            &mut self.resets,
-            &mut self.turned_away,
-            &mut self.hashes,
-        ]
+        // All of them named, so that none can be forgotten.
+        let Self {
+            requests,
+            replies,
+            malformed,
+            exhausted,
+            timeouts,
+            busy,
+            ended,
+            abandoned,
+            connections,
+            resets,
+            turned_away,
+            hashes,
+            latency,
+        } = other;
+        self.requests += requests;
+        self.replies += replies;
+        self.malformed += malformed;
+        self.exhausted += exhausted;
+        self.timeouts += timeouts;
+        self.busy += busy;
+        self.ended += ended;
+        self.abandoned += abandoned;
+        self.connections += connections;
+        self.resets += resets;
+        self.turned_away += turned_away;
+        self.hashes += hashes;
+        let _ = self.latency.add(latency);
     }
 }
 

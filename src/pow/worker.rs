@@ -87,7 +87,7 @@ impl Worker {
     fn search(&mut self) -> bool {
         let start = Stopwatch::start();
         let (slice, kernel) = (SEARCH_SLICE_US * 1_000, self.crew.policy.kernel);
-        let per_slice = (self.crew.policy.pace / 1_000_000 * SEARCH_SLICE_US).max(1);
+        let per_slice = (self.crew.policy.pace * SEARCH_SLICE_US / 1_000_000).max(1);
         let mut worked = false;
         while start.nanoseconds() < slice {
             let Some(job) = self.crew.pool.next() else { break };

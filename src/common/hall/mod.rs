@@ -1,7 +1,7 @@
 //! The connections of one thread: reads, asks a [`Host`] what to answer, writes; bounded in all it keeps.
 //!
 //! Who owns what: a hall owns its connections' sockets and the epoll set that they are in; the host owns what it remembers of
-//! each. Nothing here blocks but `wait`. A connection has one request at work at a time: until that is answered and the answer
+//! each. Nothing here blocks but `turn`. A connection has one request at work at a time: until that is answered and the answer
 //! is taken, nothing more is read of it, so what waits for a slow client waits in its own system.
 
 mod seat;
@@ -131,7 +131,7 @@ impl<G> Hall<G> {
         self.seats.len()
     }
 
-    /// Milliseconds as of the last `wait`.
+    /// Milliseconds as of the last `turn`.
     #[must_use]
     pub fn now(&self) -> Millis {
         self.now
@@ -144,7 +144,7 @@ impl<G> Hall<G> {
         all.into_iter().for_each(|name| self.enqueue(name));
     }
 
-    /// How long `wait` may wait: until something comes due, and not at all while some have something to do.
+    /// How long `turn` may wait: until something comes due, and not at all while some have something to do.
     fn patience(&self) -> Duration {
         if !self.queue.is_empty() {
             return Duration::ZERO;

@@ -29,8 +29,8 @@ pub fn summary(address: &str, plan: &Plan, difficulty: Option<Difficulty>, outco
     let asked = difficulty.map_or_else(String::new, |difficulty| format!(", difficulty {difficulty}"));
     let early = if outcome.interrupted { ", ended early" } else { "" };
     let opened = if outcome.opened < plan.connections { format!("{} of ", outcome.opened) } else { String::new() };
-    let connections = counted(plan.connections, "connection");
-    let processes = counted(plan.processes, if plan.processes == 1 { "process" } else { "processe" });
+    let connections = counted(plan.connections, "connection", "connections");
+    let processes = counted(plan.processes, "process", "processes");
     let ms = |seconds: f64| format!("{} ms", number(seconds * 1e3));
     let mut out = String::new();
     let _ = writeln!(out, "pow load {address}: {opened}{connections}, {processes}, {seconds:.1} s{asked}{early}");
@@ -58,8 +58,8 @@ fn failures(outcome: &Outcome) -> String {
     text
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count as u64), if count == 1 { one } else { many })
 }
 
 /// A number with three digits at least: `12,345.6`, `12.3`, `0.167`.
@@ -86,9 +86,9 @@ pub fn table(columns: &[Column], connections: usize, cores: usize) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "| difficulty |{}", cells(columns, |column| column.difficulty.to_string()));
     let _ = writeln!(out, "|---|{}", "--:|".repeat(columns.len()));
-    let many = counted(connections, "connection");
+    let many = counted(connections, "connection", "connections");
     section(&mut out, columns, (&many, "100 connections"), |column| &column.many, &ORIGINAL_MANY);
-    let few = format!("{}, one a core", counted(cores, "connection"));
+    let few = format!("{}, one a core", counted(cores, "connection", "connections"));
     section(&mut out, columns, (&few, "one a core"), |column| &column.few, &ORIGINAL_FEW);
     let _ = writeln!(out, "\n{ORIGINAL}");
     out

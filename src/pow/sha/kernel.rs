@@ -1,4 +1,4 @@
-//! Which instructions a search for seeds uses, chosen at run time: the one place of unsafe code in `pow`.
+//! Which instructions a search for seeds uses, chosen at run time. With `ni`, which it calls, the one place of unsafe code in `pow`.
 #![allow(unsafe_code)]
 
 use crate::pow::puzzle::Seed;
