@@ -107,6 +107,14 @@ impl Signals {
         (0..=Ending::ALL.len()).map_while(|_| self.receive()).collect()
     }
 
+    /// Of what has come, the first signal that ends programs.
+    pub fn ending(&mut self) -> Option<Ending> {
+        self.pending().into_iter().find_map(|received| match received {
+            Received::Ending(ending, _) => Some(ending),
+            Received::Child => None,
+        })
+    }
+
     /// The next signal, if one is there.
     fn receive(&mut self) -> Option<Received> {
         let info = self.0.read_signal().ok()??;

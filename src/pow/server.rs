@@ -20,7 +20,7 @@ use crate::common::net::{self, Listener, Stream, network};
 use crate::common::poll::{Interest, Set};
 use crate::common::process;
 use crate::common::sandbox::{self, Needs};
-use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
+use crate::common::signal::{Ending, Endings, Meaning, Signals};
 use crate::common::view::scaled;
 
 use super::crew::{Crew, Mail, Policy};
@@ -138,10 +138,8 @@ impl Server<'_> {
             set.wait(Duration::from_millis(patience)).map_err(|error| Error::new(Status::Failed, "poll", error))?;
             let ready = slot.is_some_and(|slot| set.ready(slot).readable);
             let now = clock::now();
-            for received in signals.pending() {
-                if let Received::Ending(ending, _) = received {
-                    self.end(ending, now)?;
-                }
+            if let Some(ending) = signals.ending() {
+                self.end(ending, now)?;
             }
             if ready {
                 self.accept(now);

@@ -16,7 +16,7 @@ use crate::common::exit::Status;
 use crate::common::limits::{PROGRESS_MS, SHOWN_DIFFICULTY_MIN, SOLVE_PART_BLOCKS_MAX};
 use crate::common::log;
 use crate::common::poll::{Interest, Set};
-use crate::common::signal::{Received, Signals};
+use crate::common::signal::{Ending, Signals};
 use crate::common::view::scaled;
 
 use super::desk::any_seed;
@@ -75,7 +75,11 @@ impl Solving {
                 bar.tick();
                 if let Some(ended) = ended? {
                     self.search.end();
-                    return Err(Error::new(Status::Failed, "solve", format!("{ended} before a seed was found")));
+                    return Err(Error::new(
+                        Status::Failed,
+                        "solve",
+                        format!("ended by SIG{ended} before a seed was found"),
+                    ));
                 }
             }
             Ok(())
@@ -113,16 +117,12 @@ impl Solving {
 }
 
 /// Waits for a signal, a thread's end, or until progress is to be shown; the signal, if it ends programs.
-fn wait(signals: &mut Signals, waker: &Waker) -> Result<Option<String>> {
+fn wait(signals: &mut Signals, waker: &Waker) -> Result<Option<Ending>> {
     let mut set = Set::new();
     set.add(signals.as_fd(), Interest::Read);
     set.add(waker.as_fd(), Interest::Read);
     set.wait(Duration::from_millis(PROGRESS_MS)).map_err(|error| Error::new(Status::Failed, "poll", error))?;
-    let ended = signals.pending().into_iter().find_map(|received| match received {
-        Received::Ending(ending, _) => Some(format!("ended by SIG{ending}")),
-        Received::Child => None,
-    });
-    Ok(ended)
+    Ok(signals.ending())
 }
 
 /// What can honestly be said of a search that goes on. It has no memory: what was tried in vain brings success no nearer, it

@@ -10,7 +10,7 @@ use crate::common::limits::{CONNECT_MAX_MS, REPORT_MAX_MS};
 use crate::common::message::{Code, Compute, Distrusted, Hello, Message, Query, Role, Signal, Status, Version};
 use crate::common::net::{self, Stream};
 use crate::common::poll::{Interest, Set};
-use crate::common::signal::{Ending, Received, Signals};
+use crate::common::signal::{Ending, Signals};
 use crate::common::tls::Context;
 
 /// A report as it came.
@@ -175,7 +175,7 @@ impl<'s> Client<'s> {
         }
         set.wait(now.until(deadline)).map_err(|error| Error::new(Exit::Failed, "poll", error))?;
         let ready = set.ready(slot);
-        if told_to_end(self.signals) {
+        if self.signals.ending().is_some() {
             return Err(Stop::Ended);
         }
         if ready.readable {
@@ -214,7 +214,7 @@ fn open(to: std::net::SocketAddr, signals: &mut Signals) -> std::result::Result<
         set.add(signals.as_fd(), Interest::Read);
         set.wait(now.until(deadline)).map_err(failed)?;
         let writable = set.ready(slot).writable;
-        if told_to_end(signals) {
+        if signals.ending().is_some() {
             return Err(Attempt::Ended);
         }
         if writable {
@@ -222,11 +222,6 @@ fn open(to: std::net::SocketAddr, signals: &mut Signals) -> std::result::Result<
             return Ok(stream);
         }
     }
-}
-
-/// True if a signal that ends programs has come.
-pub fn told_to_end(signals: &mut Signals) -> bool {
-    signals.pending().into_iter().any(|received| matches!(received, Received::Ending(..)))
 }
 
 fn unreachable(address: &str, cause: &str) -> Error {

@@ -22,7 +22,7 @@ use crate::common::signal::Signals;
 use crate::common::tls::Context;
 use crate::common::view;
 
-use client::{Client, Report, Stop, Target, told_to_end};
+use client::{Client, Report, Stop, Target};
 use options::Options;
 
 /// The program: its command line in, its exit status out.
@@ -109,7 +109,7 @@ fn pause(time: Duration, signals: &mut Signals) -> Result<bool> {
         let mut set = Set::new();
         set.add(signals.as_fd(), Interest::Read);
         set.wait(left).map_err(|error| Error::new(Status::Failed, "poll", error))?;
-        let ended = told_to_end(signals);
+        let ended = signals.ending().is_some();
         // A signal that ends nothing, or none at all after a stop, wakes it early.
         if ended || left.is_zero() {
             return Ok(!ended);

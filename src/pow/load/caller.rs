@@ -14,7 +14,7 @@ use crate::common::limits::{
     LOAD_CONNECT_MAX_MS, LOAD_CONNECTING_MAX, LOAD_READ_MAX_BYTES, LOAD_REOPEN_MS, LOAD_REPORT_MAX_MS, LOAD_RETRY_MS,
     PROGRESS_MS,
 };
-use crate::common::signal::{Received, Signals};
+use crate::common::signal::Signals;
 
 use super::exchange::{Exchange, Verdict};
 use super::tally::{self, Tally, What};
@@ -240,7 +240,7 @@ impl<'a, E: Exchange> Caller<'a, E> {
     }
 
     fn heed_signals(&mut self) {
-        if self.signals.pending().iter().any(|received| matches!(received, Received::Ending(..))) {
+        if self.signals.ending().is_some() {
             self.stage = Stage::Over;
         }
     }

@@ -16,7 +16,7 @@ use crate::common::limits::{
 use crate::common::log::on_terminal;
 use crate::common::poll::{Interest, Set};
 use crate::common::process::{self, Pid};
-use crate::common::signal::{Ending, Received, Signals};
+use crate::common::signal::{Ending, Signals};
 use crate::common::view::grouped;
 
 use super::caller::{self, GO, Job};
@@ -88,10 +88,7 @@ impl Watch {
 
     /// Takes in what has come; the first signal that ends.
     fn heed(&mut self) -> Option<Ending> {
-        let ending = self.signals.pending().into_iter().find_map(|received| match received {
-            Received::Ending(ending, _) => Some(ending),
-            Received::Child => None,
-        });
+        let ending = self.signals.ending();
         self.ended |= ending.is_some();
         ending
     }
