@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::{Error, Result};
 use super::exit::Status;
-use super::limits::{GUEST_READ_MAX_BYTES, LISTEN_BACKLOG, SILENCE_MAX_MS};
+use super::limits::{CONNECT_MAX_MS, GUEST_READ_MAX_BYTES, LISTEN_BACKLOG, SILENCE_MAX_MS};
 
 /// The port of a search: the fourth perfect number.
 pub const SEARCH_PORT: u16 = 8128;
@@ -52,6 +52,21 @@ pub fn resolve(address: &str) -> Result<Vec<SocketAddr>> {
     let fail = |cause: String| Error::new(Status::Unreachable, format!("address {address}"), cause);
     let found: Vec<_> = address.to_socket_addrs().map_err(|error| fail(error.to_string()))?.collect();
     if found.is_empty() { Err(fail("the name has no address".to_owned())) } else { Ok(found) }
+}
+
+/// A connection to the first of the addresses that `address` (`HOST:PORT`) stands for at which somebody listens.
+///
+/// # Errors
+/// When the name isn't known, or nobody does. Blocks, for each address for at most `CONNECT_MAX_MS`.
+pub fn dial(address: &str) -> Result<TcpStream> {
+    let mut outcome = Err(io::ErrorKind::NotFound.into());
+    for to in resolve(address)? {
+        outcome = TcpStream::connect_timeout(&to, Duration::from_millis(CONNECT_MAX_MS));
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome.map_err(|error| Error::new(Status::Unreachable, format!("server at {address}"), error))
 }
 
 /// What counts as one address: of IPv6 a network of 64 bits, which is what one customer has; an IPv4 address is the same in
@@ -239,6 +254,17 @@ mod tests {
         for given in ["node01:", "node01:x", "node01:65536", "[::1]:-1", "::1:20000", "a:b:c", "node01:8128:9"] {
             assert_eq!(with_port(given, SEARCH_PORT).unwrap_err().status(), Status::Usage, "{given:?}");
         }
+    }
+
+    #[test]
+    fn of_several_addresses_the_one_that_listens_is_dialled() {
+        let listener = Listener::open("here", "127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.address().unwrap();
+        // Where localhost is ::1 as well, nobody listens there.
+        let stream = dial(&format!("localhost:{}", address.port())).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+        drop(listener);
+        assert_eq!(dial(&address.to_string()).unwrap_err().status(), Status::Unreachable);
     }
 
     #[test]

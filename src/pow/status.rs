@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::common::error::{Error, Result, printable};
 use crate::common::exit::Status as Exit;
-use crate::common::limits::{CONNECT_MAX_MS, LINE_MAX_BYTES, REPORT_MAX_MS};
+use crate::common::limits::{LINE_MAX_BYTES, REPORT_MAX_MS};
 use crate::common::net;
 
 use super::metrics;
@@ -34,14 +34,8 @@ pub fn run(options: &Status) -> Result<()> {
 }
 
 fn ask(address: &str) -> Result<String> {
-    let unreachable = |error: io::Error| Error::new(Exit::Unreachable, address, error);
-    let connect = |at| TcpStream::connect_timeout(&at, Duration::from_millis(CONNECT_MAX_MS));
-    let mut attempts = net::resolve(address)?.into_iter().map(connect);
-    let mut attempt = attempts.next().unwrap_or_else(|| Err(ErrorKind::NotFound.into()));
-    for next in attempts {
-        attempt = attempt.or(next);
-    }
-    let mut stream = attempt.map_err(unreachable)?;
+    let unreachable = |error: io::Error| Error::new(Exit::Unreachable, format!("server at {address}"), error);
+    let mut stream = net::dial(address)?;
     stream.write_all(b"\0status\n").map_err(unreachable)?;
     let line = read_line(stream, Duration::from_millis(REPORT_MAX_MS)).map_err(unreachable)?;
     Ok(String::from_utf8_lossy(&line).into_owned())

@@ -16,14 +16,10 @@ pub mod drive;
 pub mod shown;
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
-use std::time::Duration;
 
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::CONNECT_MAX_MS;
-use crate::common::net::{self, Stream};
-use crate::common::poll::{Interest, Set};
+use crate::common::net;
 use crate::common::process;
 use crate::pow::options::Load;
 use crate::pow::puzzle::Difficulty;
@@ -56,21 +52,8 @@ pub fn run(options: &Load) -> Result<()> {
 
 /// The server's address; of several, the first at which somebody listens.
 fn reachable(address: &str) -> Result<SocketAddr> {
-    let found = net::resolve(address)?;
-    let first = found.iter().copied().find(|to| found.len() == 1 || listens(*to));
-    let cause = "nobody listens at any of its addresses";
-    first.ok_or_else(|| Error::new(Status::Unreachable, format!("server at {address}"), cause))
-}
-
-fn listens(to: SocketAddr) -> bool {
-    let open = || {
-        let stream = Stream::connect(to)?;
-        let mut set = Set::new();
-        set.add(stream.as_fd(), Interest::Write);
-        set.wait(Duration::from_millis(CONNECT_MAX_MS))?;
-        stream.outcome().and_then(|()| stream.write(b"").map(drop))
-    };
-    open().is_ok()
+    let to = net::dial(address)?.peer_addr();
+    to.map_err(|error| Error::new(Status::Unreachable, format!("server at {address}"), error))
 }
 
 fn ask(plan: &Plan, difficulty: Option<Difficulty>, watch: &mut Watch) -> Result<Outcome> {
