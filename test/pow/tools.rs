@@ -5,7 +5,9 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
-use crate::support::{Scene, executable};
+use nix::sys::signal::Signal;
+
+use crate::support::{Scene, executable, until};
 
 const GOLDEN: [&str; 5] = ["aaaab", "aaacx", "aaaxh", "aaaLo", "agjHq"];
 
@@ -89,14 +91,27 @@ fn a_message_may_be_any_bytes_but_a_line_feed() {
 }
 
 #[test]
+fn on_a_terminal_a_dear_search_shows_how_far_it_is() {
+    let scene = Scene::new();
+    let solving = scene.start_on_terminal("pow", "solve endless -d 9 --threads 1 --kernel portable");
+    for part in [" tried at ", "; chance 0 %; mean ", " s more, 99 % in vain"] {
+        until(part, || solving.log.text().contains(part).then_some(()));
+    }
+    solving.signal(Signal::SIGINT);
+    assert_eq!(solving.wait(), 1);
+    let screen = solving.log.all();
+    assert!(screen.contains("pow: solve: ended by SIGINT before a seed was found"), "{screen}");
+}
+
+#[test]
 fn solving_is_ended_by_a_signal() {
     let scene = Scene::new();
-    let solving = scene.start("pow", "solve endless -d 9");
+    let solving = scene.start("pow", "solve endless -d 9 --threads 1 --kernel portable");
     // It blocks signals before it starts its threads: more than one says that it listens.
-    crate::support::until("threads", || {
+    until("threads", || {
         (std::fs::read_dir(format!("/proc/{}/task", solving.pid())).unwrap().count() > 1).then_some(())
     });
-    solving.signal(nix::sys::signal::Signal::SIGINT);
+    solving.signal(Signal::SIGINT);
     assert_eq!(solving.wait(), 1);
     assert!(solving.log.all().contains("ended by SIGINT before a seed was found"), "{}", solving.log.all());
 }

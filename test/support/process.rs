@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
+use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -30,12 +32,28 @@ pub struct Process {
 impl Process {
     /// Starts `command`.
     pub fn start(mut command: Command) -> Self {
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stderr(Stdio::piped());
+        Self::begin(command, None)
+    }
+
+    /// Starts `command` with a terminal as its standard error.
+    pub fn start_on_terminal(mut command: Command) -> Self {
+        let terminal = openpty(None, None).expect("a terminal can be made");
+        command.env("TERM", "xterm").stderr(terminal.slave);
+        Self::begin(command, Some(terminal.master.into()))
+    }
+
+    /// `terminal` is the other side of its standard error, unless that is a pipe.
+    fn begin(mut command: Command, terminal: Option<File>) -> Self {
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
         let shown = format!("{command:?}");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
         let pid = Pid::from_raw(child.id().try_into().expect("a pid is positive"));
         let stdout = Output::of(child.stdout.take().expect("it is piped"));
-        let log = Output::of(child.stderr.take().expect("it is piped"));
+        let log = match terminal {
+            Some(terminal) => Output::of(terminal),
+            None => Output::of(child.stderr.take().expect("it is piped")),
+        };
         Self { command: shown, pid, child: RefCell::new(child), status: Cell::new(None), stdout, log }
     }
 

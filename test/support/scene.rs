@@ -103,10 +103,19 @@ impl Scene {
         self.run(command, "")
     }
 
-    fn run(&self, mut command: Command, arguments: &str) -> Rc<Process> {
+    /// Starts one of the programs with a terminal as its standard error.
+    pub fn start_on_terminal(&self, program: &str, arguments: &str) -> Rc<Process> {
+        self.run_by(Process::start_on_terminal, Command::new(executable(program)), arguments)
+    }
+
+    fn run(&self, command: Command, arguments: &str) -> Rc<Process> {
+        self.run_by(Process::start, command, arguments)
+    }
+
+    fn run_by(&self, start: fn(Command) -> Process, mut command: Command, arguments: &str) -> Rc<Process> {
         command.args(arguments.split_whitespace()).current_dir(self.directory.path());
         command.env_remove("ALIQUOT_MANAGE").env_remove("ALIQUOT_KEYS").env_remove("JOURNAL_STREAM");
-        let process = Rc::new(Process::start(command));
+        let process = Rc::new(start(command));
         self.started.borrow_mut().push(Rc::clone(&process));
         process
     }
