@@ -14,13 +14,14 @@ use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{
     ACCEPT_PAUSE_MS, ACCEPT_TURN_MAX, GUESTS_DEFAULT, GUESTS_TICK_MS, OWN_DESCRIPTORS_MIN, PACE_ATTEMPTS_MAX,
-    PACE_HEADS_MIN, SERVE_CLOSING_MS, SERVE_ENDING_MS, TICK_MS, TURNED_AWAY_LOG_MS,
+    PACE_HEADS_MIN, SERVE_CLOSING_MS, SERVE_ENDING_MS, TICK_MS,
 };
 use crate::common::net::{self, Listener, Stream, network};
 use crate::common::poll::{Interest, Set};
 use crate::common::process;
 use crate::common::sandbox::{self, Needs};
 use crate::common::signal::{Ending, Endings, Meaning, Signals};
+use crate::common::trouble::Trouble;
 use crate::common::view::scaled;
 
 use super::crew::{Crew, Mail, Policy};
@@ -64,7 +65,8 @@ pub fn run(options: &Serve, log: &Logger) -> Result<String> {
         endings: Endings::default(),
         deadline: None,
         paused: None,
-        turned_away: TurnedAway::default(),
+        refused: Trouble::default(),
+        greedy: Trouble::default(),
     };
     server.run(&mut signals)?;
     let counts = crew.total()?;
@@ -121,7 +123,10 @@ struct Server<'a> {
     deadline: Option<Millis>,
     /// Until when no connection is taken, as descriptors have run out.
     paused: Option<Millis>,
-    turned_away: TurnedAway,
+    /// Connections can't be taken.
+    refused: Trouble,
+    /// An address wants more of them than it may have.
+    greedy: Trouble,
 }
 
 impl Server<'_> {
@@ -144,7 +149,7 @@ impl Server<'_> {
             if ready {
                 self.accept(now);
             }
-            self.turned_away.tell(self.log, now);
+            self.tell_what_is_over(now);
             if self.is_over(now)? {
                 return Ok(());
             }
@@ -155,10 +160,12 @@ impl Server<'_> {
     fn accept(&mut self, now: Millis) {
         for _ in 0..ACCEPT_TURN_MAX {
             match self.listener.as_ref().map_or(Ok(None), Listener::accept) {
-                Ok(Some((stream, from))) => self.seat(stream, from),
+                Ok(Some((stream, from))) => self.seat(stream, from, now),
                 Ok(None) => return,
                 Err(error) => {
-                    warn!(self.log, "accept: {error}: no connections for {ACCEPT_PAUSE_MS} ms");
+                    if self.refused.strikes(now) {
+                        warn!(self.log, "accept: {error}: those connected are served on, others have to wait");
+                    }
                     self.paused = Some(now.after(ACCEPT_PAUSE_MS));
                     return;
                 }
@@ -166,14 +173,25 @@ impl Server<'_> {
         }
     }
 
-    fn seat(&mut self, stream: Stream, from: SocketAddr) {
+    fn tell_what_is_over(&mut self, now: Millis) {
+        if self.refused.over(now).is_some() {
+            info!(self.log, "accept: connections are taken again");
+        }
+        if let Some(again @ 1..) = self.greedy.over(now) {
+            info!(self.log, "{again} more connections of addresses that have too many were turned away");
+        }
+    }
+
+    fn seat(&mut self, stream: Stream, from: SocketAddr, now: Millis) {
         let fewest = |thread: &usize| {
             let guests = self.crew.members[*thread].guests.load(Ordering::Relaxed);
             (guests >= self.crew.room(*thread), guests)
         };
         let Some(thread) = (0..self.crew.members.len()).min_by_key(fewest) else { return };
         let Some(place) = self.crew.place(network(from.ip())) else {
-            self.turned_away.count += 1;
+            if self.greedy.strikes(now) {
+                warn!(self.log, "{from} is turned away: its address has too many connections");
+            }
             self.crew.counts(thread).turned_away += 1;
             return stream.dismiss(b"error busy: this address has too many connections\n");
         };
@@ -207,21 +225,5 @@ impl Server<'_> {
             return Err(Error::new(Status::Failed, "thread", "ended by itself"));
         }
         Ok(self.threads.is_empty() || self.deadline.is_some_and(|deadline| deadline <= now))
-    }
-}
-
-/// Connections for which there was no room, told now and then.
-#[derive(Default)]
-struct TurnedAway {
-    count: u64,
-    told: Millis,
-}
-
-impl TurnedAway {
-    fn tell(&mut self, log: &Logger, now: Millis) {
-        if self.count > 0 && (now.since(self.told) >= TURNED_AWAY_LOG_MS || self.told == Millis::default()) {
-            warn!(log, "turned away {} connections of addresses that have too many", self.count);
-            (self.count, self.told) = (0, now);
-        }
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use slog::{Logger, debug};
+use slog::{Logger, debug, info, warn};
 
 use crate::common::clock::{Millis, Stopwatch};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::hall::Hall;
 use crate::common::limits::{SEARCH_SLICE_US, SERVE_CLOSING_MS, SERVE_ENDING_MS};
+use crate::common::trouble::Trouble;
 
 use super::crew::{Crew, Mail, Outcome};
 use super::desk::{Desk, Guest};
@@ -22,6 +23,8 @@ pub struct Worker {
     hall: Hall<Guest>,
     desk: Desk,
     log: Logger,
+    /// There is no room for more connections.
+    full: Trouble,
     /// When it was told to end.
     ending: Option<Millis>,
 }
@@ -36,7 +39,7 @@ impl Worker {
         let hall = Hall::new(&crew.members[thread].waker, crew.room(thread), crew.policy.idle_ms);
         let hall = hall.map_err(|error| Error::new(Status::Failed, "epoll", error))?;
         let desk = Desk::new(Arc::clone(&crew), thread, log.clone());
-        Ok(Self { crew, thread, hall, desk, log, ending: None })
+        Ok(Self { crew, thread, hall, desk, log, full: Trouble::default(), ending: None })
     }
 
     /// Serves until it is told to end and all are served, or don't take their answers.
@@ -52,6 +55,9 @@ impl Worker {
             turned.map_err(|error| Error::new(Status::Failed, "epoll", error))?;
             for mail in self.crew.receive(self.thread) {
                 self.open(mail);
+            }
+            if let Some(again @ 1..) = self.full.over(self.hall.now()) {
+                info!(self.log, "{again} more connections were turned away, as there were too many");
             }
             worked = self.search();
             self.come_to_an_end();
@@ -69,6 +75,9 @@ impl Worker {
                 if let Some((stream, _)) = refused {
                     self.crew.members[self.thread].guests.fetch_sub(1, Ordering::Relaxed);
                     self.crew.counts(self.thread).turned_away += 1;
+                    if self.full.strikes(self.hall.now()) {
+                        warn!(self.log, "{from} is turned away: there are too many connections");
+                    }
                     stream.dismiss(b"error busy: too many connections\n");
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::support::{Client, Scene};
 
 #[test]
@@ -120,6 +122,7 @@ fn an_address_may_have_so_many_connections() {
         client.proof(b"in", 3);
     }
     assert_eq!(pow.client().text(), "error busy: this address has too many connections");
+    pow.log.line(" is turned away: its address has too many connections");
     drop(clients.pop());
     crate::support::until("a place is free", || {
         let mut client = pow.client();
@@ -137,11 +140,18 @@ fn there_are_so_many_connections() {
         client.send(b"in\n");
         client.proof(b"in", 3);
     }
-    assert_eq!(pow.client().text(), "error busy: too many connections");
+    for _ in 0..3 {
+        assert_eq!(pow.client().text(), "error busy: too many connections");
+    }
     for client in &mut clients {
         client.send(b"still in\n");
         client.proof(b"still in", 3);
     }
+    pow.signal(Signal::SIGTERM);
+    assert_eq!(pow.wait(), 0);
+    // Of a trouble that goes on each of the two threads tells once.
+    let told = pow.log.all().matches(" is turned away: there are too many connections").count();
+    assert!((1..=2).contains(&told), "{}", pow.log.all());
 }
 
 #[test]
