@@ -128,7 +128,7 @@ pub const OPERATIONS_PER_S_MAX: f64 = 1e14;
 pub const RATE_WINDOW_MS: u64 = 60_000;
 /// What a range should take, unless `--seconds` says otherwise.
 pub const RANGE_SECONDS_DEFAULT: f64 = 15.0;
-/// How long manage waits for a ledger that another process has: one that only looks at it is done by then.
+/// How long a program waits for a ledger that another process has: one that only looks at it is done by then.
 pub const LEDGER_BUSY_MAX_MS: u64 = 250;
 /// Length of the ledger's write-ahead log from which on it is copied into the file: a restart reads it within a tenth of a
 /// second, and under thousands of computes the loop is held up for that every eight seconds, not every one.

@@ -32,6 +32,8 @@ pub mod process;
 
 pub mod sandbox;
 
+pub mod store;
+
 pub mod trouble;
 
 pub mod brood;

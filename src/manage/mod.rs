@@ -57,6 +57,7 @@ use crate::common::net::{self, Listener, SEARCH_PORT};
 use crate::common::process;
 use crate::common::sandbox::{self, Needs};
 use crate::common::signal::Signals;
+use crate::common::store;
 use crate::common::view;
 
 use keyring::Keyring;
@@ -154,7 +155,7 @@ fn guard_exposure(address: &str, addresses: &[SocketAddr], options: &Options, lo
 #[must_use]
 pub fn needs(options: &Options, program: PathBuf, listen: SocketAddr) -> Needs {
     let children = options.computes > 0;
-    let (writes, removes) = ledger::places(&options.ledger);
+    let (writes, removes) = store::places(&options.ledger);
     Needs {
         writes,
         removes,

@@ -4,7 +4,7 @@ use super::source::{File, identifier, words};
 use super::{allows, refuses};
 
 /// The system's side of common: it moves bytes and knows nothing of what they mean.
-const SYSTEM_SIDE: &[&str] = &["brood", "clock", "conn", "log", "net", "poll", "process", "signal"];
+const SYSTEM_SIDE: &[&str] = &["brood", "clock", "conn", "log", "net", "poll", "process", "signal", "store"];
 
 /// bin → role → common, divisors; in common, the system's side never uses messages.
 pub fn run_downward(files: &[File]) -> Vec<String> {

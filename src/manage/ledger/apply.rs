@@ -2,8 +2,9 @@
 
 use rusqlite::{Transaction, params};
 
-use super::rows::{damaged, put, read};
 use crate::common::clock::wall_seconds;
+use crate::common::store::damaged;
+use crate::common::store::rows::{put, read};
 use crate::manage::coverage::Span;
 use crate::manage::state::{Holder, Leased, Record};
 

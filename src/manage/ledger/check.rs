@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use super::rows::{damaged, read, rows};
 use super::stored::{self, Accepted};
-use super::{FORMAT, Ledger, examine, refusal};
+use super::{FORMAT, KIND, examine};
 use crate::common::error::Result;
 use crate::common::limits::{CANDIDATE_MAX, PROOF_SLICE_DIVISIONS};
 use crate::common::message::Numbers;
+use crate::common::store::rows::{read, rows};
+use crate::common::store::{Store, damaged, refusal};
 use crate::common::view::{grouped, list, percent};
 use crate::divisors::{ClosedForm, Kernel, Method, Search};
 use crate::manage::coverage::{Coverage, Span};
@@ -37,22 +38,22 @@ pub struct Sound {
 /// # Errors
 /// I/O, naming what is wrong first; also if a manage holds it.
 pub fn check(path: &str) -> Result<Sound> {
-    let ledger = Ledger::hold(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    verify(&ledger).map_err(|error| ledger.explain(&error))
+    let store = Store::hold(path, &KIND)?;
+    verify(&store).map_err(|error| store.explain(&error))
 }
 
-fn verify(ledger: &Ledger) -> rusqlite::Result<Sound> {
+fn verify(store: &Store) -> rusqlite::Result<Sound> {
     let nothing = || refusal("there is no search in it yet".to_owned());
-    match ledger.format()? {
+    match store.format()? {
         None => return Err(nothing()),
         Some(FORMAT) => {}
         Some(other) => {
             return Err(refusal(format!("its format is {other}, not {FORMAT}: start a search with it once")));
         }
     }
-    let settings = ledger.examine()?.ok_or_else(nothing)?;
-    let db = &ledger.connection;
-    examine::pages(db, None)?;
+    let settings = examine(store)?.ok_or_else(nothing)?;
+    store.examine_pages()?;
+    let db = &store.connection;
     let restored = stored::search(db)?;
     let ranges = Ranges::of(db, &restored)?;
     if ranges.joined != restored.done {
@@ -65,7 +66,7 @@ fn verify(ledger: &Ledger) -> rusqlite::Result<Sound> {
     verify_checks(db, &restored)?;
     verify_perfect(&ranges.hits, &restored.perfect)?;
     Ok(Sound {
-        path: ledger.path.clone(),
+        path: store.path().to_owned(),
         settings,
         tested: restored.done.iter().map(|span| span.count()).sum(),
         ranges: ranges.count,

@@ -4,8 +4,10 @@
 use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
-use super::rows::{TABLES, put};
-use super::{FORMAT, damaged};
+use super::FORMAT;
+use super::tables::TABLES;
+use crate::common::store::damaged;
+use crate::common::store::rows::put;
 
 /// The format that is brought up to date.
 pub(super) const FORMAT_BEFORE: i32 = 1;

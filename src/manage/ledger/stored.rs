@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 
-use super::rows::{damaged, read};
 use crate::common::message::Instance;
+use crate::common::store::damaged;
+use crate::common::store::rows::read;
 use crate::manage::coverage::Span;
 use crate::manage::recheck::Due;
 use crate::manage::state::{Deeds, Holder, Leased, Restored, Settings};

@@ -1,9 +1,9 @@
 //! What a search shall be, by the command line, beside what the ledger says it is.
 
-use super::subject;
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::limits::CANDIDATE_MAX;
+use crate::common::store::subject;
 use crate::divisors::Method;
 use crate::manage::state::Settings;
 

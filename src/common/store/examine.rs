@@ -5,9 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
-use super::refusal;
-use super::rows::{TABLES, damaged};
-use super::wal;
+use super::{damaged, refusal, wal};
 
 /// The file, before SQLite sees it: it would delete the log of an empty one.
 ///
@@ -36,13 +34,13 @@ pub(super) fn log(log: &Path) -> rusqlite::Result<()> {
     }
 }
 
-/// The list of the tables, and the pages of those in `names`.
+/// The list of the tables, which is what the statements `made` make, and the pages of those in `names`.
 ///
 /// # Errors
 /// The first damage that is found.
-pub(super) fn tables(db: &Connection, names: &[&str]) -> rusqlite::Result<()> {
+pub(super) fn tables(db: &Connection, made: &str, names: &[&str]) -> rusqlite::Result<()> {
     let blank = Connection::open_in_memory()?;
-    blank.execute_batch(TABLES)?;
+    blank.execute_batch(made)?;
     if schema(db)? != schema(&blank)? {
         return Err(damaged("the list of its tables"));
     }

@@ -4,40 +4,15 @@
 //! as data.
 
 use rusqlite::types::{FromSql, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, Statement, ffi, params_from_iter};
+use rusqlite::{Connection, Row, Statement, params_from_iter};
 
-/// The tables. Each row ends in the checksum of its table's name and its values.
-pub(super) const TABLES: &str = "
-    CREATE TABLE setting (name TEXT PRIMARY KEY, value NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE compute (
-        id INTEGER PRIMARY KEY, instance TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
-        crc INTEGER NOT NULL, UNIQUE (instance, host));
-    CREATE TABLE done (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, crc INTEGER NOT NULL);
-    CREATE TABLE range (
-        first INTEGER PRIMARY KEY, last INTEGER NOT NULL, sum TEXT NOT NULL, perfect TEXT NOT NULL,
-        compute INTEGER NOT NULL REFERENCES compute, nanoseconds INTEGER NOT NULL, finished INTEGER NOT NULL,
-        proved INTEGER NOT NULL, crc INTEGER NOT NULL);
-    CREATE TABLE due (first INTEGER PRIMARY KEY REFERENCES range, crc INTEGER NOT NULL);
-    CREATE TABLE agreed (
-        first INTEGER PRIMARY KEY REFERENCES range, compute INTEGER NOT NULL REFERENCES compute,
-        finished INTEGER NOT NULL, crc INTEGER NOT NULL);
-    CREATE TABLE lease (
-        id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
-        compute INTEGER NOT NULL REFERENCES compute, recheck INTEGER NOT NULL, crc INTEGER NOT NULL);
-    CREATE TABLE perfect (n INTEGER PRIMARY KEY, found INTEGER NOT NULL, crc INTEGER NOT NULL);
-    CREATE TABLE liar (host TEXT PRIMARY KEY, found INTEGER NOT NULL, taken_back INTEGER, crc INTEGER NOT NULL) WITHOUT ROWID;
-";
-
-/// The tables that a restart reads whole: `range` and `agreed`, which grow with the search, are not among them.
-pub(super) const SMALL: [&str; 7] = ["setting", "compute", "done", "due", "lease", "perfect", "liar"];
-
-/// `what` isn't as a manage has written it.
-pub(super) fn damaged(what: &str) -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what.to_owned()))
-}
+use super::damaged;
 
 /// Writes a row into `table`, in the place of one that it would contradict.
-pub(super) fn put(db: &Connection, table: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+///
+/// # Errors
+/// If it can't be written.
+pub fn put(db: &Connection, table: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
     let crc = digest_of(table, values)?;
     let marks = "?, ".repeat(values.len());
     let mut statement = db.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks}?)"))?;
@@ -46,7 +21,10 @@ pub(super) fn put(db: &Connection, table: &str, values: &[&dyn ToSql]) -> rusqli
 }
 
 /// Reads the rows of `table` that `which` (SQL behind the table's name) names, each by `take`.
-pub(super) fn read<T>(
+///
+/// # Errors
+/// If they can't be read, or one is damaged.
+pub fn read<T>(
     db: &Connection,
     table: &str,
     which: &str,
@@ -58,7 +36,10 @@ pub(super) fn read<T>(
 }
 
 /// The rows of a statement over all columns of `table`, one by one.
-pub(super) fn rows<'s, T>(
+///
+/// # Errors
+/// If they can't be read; each of those that are damaged.
+pub fn rows<'s, T>(
     statement: &'s mut Statement<'_>,
     table: &'s str,
     values: &[&dyn ToSql],
@@ -137,6 +118,11 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TABLES: &str = "
+        CREATE TABLE done (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, crc INTEGER NOT NULL);
+        CREATE TABLE perfect (n INTEGER PRIMARY KEY, found INTEGER NOT NULL, crc INTEGER NOT NULL);
+    ";
 
     fn memory() -> Connection {
         let db = Connection::open_in_memory().unwrap();
