@@ -211,9 +211,9 @@ pub const THREADS_MAX: usize = 1_024;
 /// Most connections, and most requests that wait: what `--queue` and `--connections` take. A request has
 /// 200 bytes and its message.
 pub const QUEUE_MAX: usize = 1_000_000;
-/// Connections of `pow serve`, unless told otherwise: 4 KiB each, with all that the kernel keeps, are 64 MiB.
+/// Connections of a server of many threads, as `pow serve` is, unless told otherwise: 4 KiB each, with all that the kernel keeps, are 64 MiB.
 pub const GUESTS_DEFAULT: usize = 16_384;
-/// Descriptors of `pow serve` that aren't connections: the listener, standard streams, three a thread.
+/// Descriptors of it that aren't connections: the listener, standard streams, three a thread.
 pub const OWN_DESCRIPTORS_MIN: usize = 64;
 /// Longest `--timeout` and `--idle`: a week.
 pub const IDLE_SECONDS_MAX: u32 = 7 * 86_400;
@@ -255,7 +255,7 @@ pub const STALL_MAX_MS: u64 = 10_000;
 pub const IDLE_YIELD_MS: u64 = 5_000;
 /// How often a thread looks after what only time brings about: a tenth of the shortest `--timeout`.
 pub const GUESTS_TICK_MS: u64 = 100;
-/// How long `pow serve`, told to end, goes on with what it has begun,
+/// How long a server of many threads, told to end, goes on with what it has begun,
 pub const SERVE_ENDING_MS: u64 = 1_000;
 /// and then waits for its answers to be taken: 2 s in all, with what threads take to notice.
 pub const SERVE_CLOSING_MS: u64 = 500;

@@ -6,6 +6,8 @@ pub mod named;
 
 pub mod exit;
 
+pub mod arguments;
+
 pub mod error;
 
 pub mod clock;
@@ -24,8 +26,6 @@ pub mod tls;
 
 pub mod conn;
 
-pub mod hall;
-
 pub mod signal;
 
 pub mod process;
@@ -35,6 +35,8 @@ pub mod sandbox;
 pub mod store;
 
 pub mod trouble;
+
+pub mod hall;
 
 pub mod brood;
 

@@ -1,15 +1,10 @@
-//! What the threads of a server share: the pool of requests, each one's mail, and who may come in.
+//! What the threads of `pow serve` share beside their staff's mail and places: the pool of requests, and what was counted.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::common::clock::Stopwatch;
-use crate::common::epoll::Waker;
-use crate::common::error::{Error, Result};
-use crate::common::exit::Status;
-use crate::common::net::Stream;
+use crate::common::error::Result;
+use crate::common::hall::staff::{Mail, Staff};
 
 use super::metrics::{Counts, Standing};
 use super::pool::{Job, Pool};
@@ -41,16 +36,6 @@ pub struct Policy {
     pub pace: u64,
 }
 
-/// What a thread gets from others.
-pub enum Mail {
-    /// A connection, where it comes from, and its place.
-    Guest(Stream, SocketAddr, Place),
-    /// A request of one of its connections is over.
-    Done(Arc<Job>, Outcome),
-    /// Begin to end.
-    End,
-}
-
 /// How a search came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -62,16 +47,12 @@ pub enum Outcome {
     Displaced,
 }
 
-/// What others reach a thread by.
-pub struct Member {
-    /// Ends its wait.
-    pub waker: Waker,
-    mail: Mutex<Vec<Mail>>,
-    /// It waits, or is about to.
-    pub asleep: AtomicBool,
-    /// Connections that it has, or will have once it reads its mail.
-    pub guests: AtomicUsize,
-    counts: Mutex<Counts>,
+/// A request of a connection is over: what its thread is told.
+pub struct Done {
+    /// The request.
+    pub job: Arc<Job>,
+    /// What came of it.
+    pub outcome: Outcome,
 }
 
 /// All threads of a server.
@@ -81,13 +62,9 @@ pub struct Crew {
     /// The requests that wait.
     pub pool: Pool,
     /// The threads.
-    pub members: Vec<Member>,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    pub staff: Staff<Done>,
+    counts: Vec<Mutex<Counts>>,
     since: Stopwatch,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Crew {
@@ -96,64 +73,26 @@ impl Crew {
     /// # Errors
     /// When descriptors have run out.
     pub fn new(policy: Policy, threads: usize, queue: usize) -> Result<Arc<Self>> {
-        let failed = |error: std::io::Error| Error::new(Status::Failed, "threads", error);
-        let member = |_| {
-            Ok(Member {
-                waker: Waker::new().map_err(failed)?,
-                mail: Mutex::default(),
-                asleep: AtomicBool::new(false),
-                guests: AtomicUsize::new(0),
-                counts: Mutex::new(Counts::new()?),
-            })
-        };
-        let members = (0..threads).map(member).collect::<Result<Vec<_>>>()?;
-        let (pool, addresses) = (Pool::new(queue), Mutex::default());
-        Ok(Arc::new(Self { policy, pool, members, addresses, since: Stopwatch::start() }))
+        let staff = Staff::new(threads, policy.guests_max, policy.per_address)?;
+        let counts = (0..threads).map(|_| Counts::new().map(Mutex::new)).collect::<Result<_>>()?;
+        Ok(Arc::new(Self { policy, pool: Pool::new(queue), staff, counts, since: Stopwatch::start() }))
     }
 
     /// The numbers of a thread, to count on.
     pub fn counts(&self, thread: usize) -> MutexGuard<'_, Counts> {
-        lock(&self.members[thread].counts)
+        self.counts[thread].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends something to a thread.
-    pub fn send(&self, thread: usize, mail: Mail) {
-        let member = &self.members[thread];
-        lock(&member.mail).push(mail);
-        if member.asleep.swap(false, Ordering::SeqCst) {
-            member.waker.wake();
-        }
-    }
-
-    /// What has come for a thread.
-    pub fn receive(&self, thread: usize) -> Vec<Mail> {
-        std::mem::take(&mut *lock(&self.members[thread].mail))
-    }
-
-    /// Before it waits, a thread says so; false if something has come for it meanwhile. Who sends something after this wakes it.
+    /// Before it waits, a thread says so; false if it has something to do.
     pub fn lie_down(&self, thread: usize) -> bool {
-        let member = &self.members[thread];
-        member.asleep.store(true, Ordering::SeqCst);
-        // One lock after the other: no thread ever holds two.
-        let unread = !lock(&member.mail).is_empty();
-        let free = !unread && self.pool.count() == 0;
-        if !free {
-            member.asleep.store(false, Ordering::SeqCst);
-        }
-        free
-    }
-
-    /// Wakes so many of the threads that wait, to help with what has come into the pool.
-    pub fn wake(&self, count: usize) {
-        let idle = self.members.iter().filter(|member| member.asleep.swap(false, Ordering::SeqCst));
-        idle.take(count).for_each(|member| member.waker.wake());
+        self.staff.lie_down(thread, || self.pool.count() == 0)
     }
 
     /// A search is over: the first who says so has its connection told.
     pub fn finish(&self, job: &Arc<Job>, outcome: Outcome) {
         if job.search.end() {
             self.pool.remove(job);
-            self.send(job.ticket.thread, Mail::Done(Arc::clone(job), outcome));
+            self.staff.send(job.ticket.thread, Mail::Role(Done { job: Arc::clone(job), outcome }));
         }
     }
 
@@ -166,29 +105,13 @@ impl Crew {
         ended
     }
 
-    /// How many of all connections a thread may have.
-    #[must_use]
-    pub fn room(&self, thread: usize) -> usize {
-        let (each, rest) = (self.policy.guests_max / self.members.len(), self.policy.guests_max % self.members.len());
-        each + usize::from(thread < rest)
-    }
-
-    /// A place for a connection from `address`, unless it has as many as it may have.
-    pub fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let mut addresses = lock(&self.addresses);
-        let count = addresses.entry(address).or_default();
-        let free = *count < self.policy.per_address;
-        *count += usize::from(free);
-        free.then(|| Place { crew: Arc::clone(self), address })
-    }
-
     /// Everything that was counted, by all threads.
     ///
     /// # Errors
     /// As [`Counts::new`].
     pub fn total(&self) -> Result<Counts> {
         let mut total = Counts::new()?;
-        (0..self.members.len()).for_each(|thread| total.add(&self.counts(thread)));
+        (0..self.counts.len()).for_each(|thread| total.add(&self.counts(thread)));
         Ok(total)
     }
 
@@ -203,10 +126,10 @@ impl Crew {
             max_difficulty: self.policy.max_difficulty.digits(),
             max_line: self.policy.max_line,
             timeout_s: self.policy.timeout_ms as f64 / 1e3,
-            threads: self.members.len(),
+            threads: self.staff.threads(),
             kernel: self.policy.kernel.name(),
             pace: self.policy.pace,
-            guests: self.members.iter().map(|member| member.guests.load(Ordering::Relaxed)).sum(),
+            guests: self.staff.guests(),
             waiting,
             waiting_most,
             waiting_max,
@@ -214,32 +137,11 @@ impl Crew {
     }
 }
 
-/// A place that a connection has among those of its address; it is free again when this is dropped.
-pub struct Place {
-    crew: Arc<Crew>,
-    address: IpAddr,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut addresses = lock(&self.crew.addresses);
-        if let Some(count) = addresses.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.address);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::net::Ipv4Addr;
-    use std::os::fd::AsFd;
-    use std::time::Duration;
 
     use super::*;
-    use crate::common::poll::{Interest, Set};
     use crate::pow::pool::Ticket;
     use crate::pow::search::{Search, Wanted};
 
@@ -265,36 +167,12 @@ pub(super) mod tests {
         Arc::new(Job { ticket: Ticket { thread: 1, guest: 7 }, address: Ipv4Addr::LOCALHOST.into(), search })
     }
 
-    fn is_woken(crew: &Crew, thread: usize) -> bool {
-        let mut set = Set::new();
-        let slot = set.add(crew.members[thread].waker.as_fd(), Interest::Read);
-        set.wait(Duration::ZERO).unwrap();
-        set.ready(slot).readable
-    }
-
     #[test]
-    fn who_has_something_to_do_does_not_lie_down() {
+    fn who_has_something_to_search_for_does_not_lie_down() {
         let crew = crew();
-        crew.send(0, Mail::End);
-        assert!(!crew.lie_down(0) && crew.lie_down(1));
-        crew.receive(0);
         assert!(crew.lie_down(0));
         crew.pool.add(job());
         assert!(!crew.lie_down(0) && !crew.lie_down(1));
-    }
-
-    #[test]
-    fn who_has_lain_down_is_woken_by_what_comes() {
-        let crew = crew();
-        crew.send(0, Mail::End);
-        assert!(!is_woken(&crew, 0), "it doesn't wait");
-        assert!(crew.lie_down(1));
-        crew.send(1, Mail::End);
-        assert!(is_woken(&crew, 1) && !is_woken(&crew, 0));
-        crew.receive(0);
-        assert!(crew.lie_down(0));
-        crew.wake(1);
-        assert!(is_woken(&crew, 0));
     }
 
     #[test]
@@ -306,18 +184,10 @@ pub(super) mod tests {
         assert!(!crew.cancel(&found), "its outcome is in the mail");
         assert!(crew.cancel(&given_up));
         crew.finish(&given_up, Outcome::Exhausted);
-        let mail = crew.receive(1);
-        assert!(matches!(&mail[..], [Mail::Done(job, Outcome::Exhausted)] if Arc::ptr_eq(job, &found)));
-        assert!(crew.receive(0).is_empty() && crew.pool.count() == 0);
-    }
-
-    #[test]
-    fn an_address_has_so_many_places_and_gets_them_back() {
-        let (crew, ours, other) = (crew(), Ipv4Addr::LOCALHOST.into(), Ipv4Addr::BROADCAST.into());
-        let places = [crew.place(ours), crew.place(ours)];
-        assert!(places.iter().all(Option::is_some));
-        assert!(crew.place(ours).is_none() && crew.place(other).is_some());
-        drop(places);
-        assert!(crew.place(ours).is_some() && lock(&crew.addresses).is_empty());
+        let mail = crew.staff.receive(1);
+        assert!(
+            matches!(&mail[..], [Mail::Role(Done { job, outcome: Outcome::Exhausted })] if Arc::ptr_eq(job, &found))
+        );
+        assert!(crew.staff.receive(0).is_empty() && crew.pool.count() == 0);
     }
 }

@@ -2,21 +2,21 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use slog::{Logger, debug, trace};
 
 use crate::common::clock::{self, Millis, Stopwatch};
+use crate::common::hall::framing::{Cut, Framing};
+use crate::common::hall::staff::Place;
 use crate::common::hall::{Host, Moment, Taken};
 use crate::common::limits::{AT_ONCE_COST_MAX, BARE_GRACE_MS, LINE_GRACE_MS, SHARED_COST_MIN};
-
 use crate::common::net::network;
 
-use super::crew::{Crew, Outcome, Place};
+use super::crew::{Crew, Outcome};
 use super::metrics;
 use super::pool::{Added, Job, Ticket};
 use super::puzzle::{ALPHABET, HEADS, Seed, hash, write_proof};
-use super::request::{Cut, Framing, Request, read};
+use super::request::{Request, read};
 use super::search::{Search, Step, Wanted};
 
 /// What is remembered of a connection.
@@ -196,9 +196,9 @@ impl Desk {
         let shared = search.cost() >= SHARED_COST_MIN;
         let job = Arc::new(Job { ticket, address: network(guest.from.ip()), search });
         match self.crew.pool.add(Arc::clone(&job)) {
-            Added::Waiting(_) if shared => self.crew.wake(usize::MAX),
+            Added::Waiting(_) if shared => self.crew.staff.wake(usize::MAX),
             Added::Waiting(1) => {}
-            Added::Waiting(_) => self.crew.wake(1),
+            Added::Waiting(_) => self.crew.staff.wake(1),
             Added::Instead(other) => self.crew.finish(&other, Outcome::Displaced),
             Added::Full => {
                 self.crew.counts(self.thread).busy += 1;
@@ -275,7 +275,7 @@ impl Host for Desk {
     }
 
     fn leave(&mut self, guest: Guest, broken: bool) {
-        self.crew.members[self.thread].guests.fetch_sub(1, Ordering::Relaxed);
+        self.crew.staff.leave(self.thread);
         let abandoned = guest.asked.is_some();
         if let Some(asked) = guest.asked {
             self.crew.cancel(&asked.job);
@@ -298,7 +298,7 @@ mod tests {
         let crew = crew();
         let mut desk = Desk::new(Arc::clone(&crew), 0, Logger::root(slog::Discard, slog::o!()));
         let from = SocketAddr::from(([127, 0, 0, 1], 9));
-        let mut guest = Guest::new(from, crew.place(from.ip()).unwrap());
+        let mut guest = Guest::new(from, crew.staff.place(from.ip()).unwrap());
         let mut out = Vec::new();
         let mut ask = |guest: &mut Guest, message: &[u8]| {
             let line = [b"\0pow 5 ", message, b"\n"].concat();

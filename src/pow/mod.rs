@@ -1,7 +1,7 @@
 //! Proof of work: `puzzle` says what a proof is, `sha` finds seeds, `search` shares that between threads.
 //!
-//! A server is `server`, whose first thread takes connections and signals, and `worker`, the others: each has a hall of
-//! connections, a `desk` that answers them, and its share of the `pool` of requests. `solve`, `verify`, `load` and `status`
+//! A server is `server`, which starts its threads and is the door to them, and `worker`, which each of them is: it has a hall
+//! of connections, a `desk` that answers them, and its share of the `pool` of requests. `solve`, `verify`, `load` and `status`
 //! are what its clients need.
 
 pub mod puzzle;

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::common::arguments::{bounded_seconds, within};
 use crate::common::limits::{
     IDLE_SECONDS_MAX, LINE_MAX_BYTES, LOAD_CONNECTIONS_MAX, LOAD_SECONDS_MAX, PROCESSES_MAX, QUEUE_MAX, THREADS_MAX,
 };
@@ -186,25 +187,12 @@ impl Serve {
     }
 }
 
-/// A parser of numbers within bounds.
-fn within(bounds: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
-    move |text| {
-        let fault = || format!("not a number from {} to {}", bounds.start(), bounds.end());
-        text.parse().ok().filter(|number| bounds.contains(number)).ok_or_else(fault)
-    }
-}
-
 fn seconds(text: &str) -> Result<f64, String> {
-    bounded_seconds(text, f64::from(IDLE_SECONDS_MAX))
+    bounded_seconds(text, IDLE_SECONDS_MAX)
 }
 
 fn load_seconds(text: &str) -> Result<f64, String> {
-    bounded_seconds(text, f64::from(LOAD_SECONDS_MAX))
-}
-
-fn bounded_seconds(text: &str, max: f64) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.1..=max).contains(seconds));
-    seconds.ok_or_else(|| format!("not a number of seconds from 0.1 to {max}"))
+    bounded_seconds(text, LOAD_SECONDS_MAX)
 }
 
 fn processes(text: &str) -> Result<usize, String> {

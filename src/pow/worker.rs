@@ -1,18 +1,16 @@
 //! A thread of a server: its connections, and its share of the searches, in turns of half a millisecond.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use slog::{Logger, debug, info, warn};
+use slog::Logger;
 
-use crate::common::clock::{Millis, Stopwatch};
-use crate::common::error::{Error, Result};
-use crate::common::exit::Status;
-use crate::common::hall::Hall;
-use crate::common::limits::{SEARCH_SLICE_US, SERVE_CLOSING_MS, SERVE_ENDING_MS};
-use crate::common::trouble::Trouble;
+use crate::common::clock::Stopwatch;
+use crate::common::error::Result;
+use crate::common::hall::reception::Reception;
+use crate::common::hall::staff::Mail;
+use crate::common::limits::SEARCH_SLICE_US;
 
-use super::crew::{Crew, Mail, Outcome};
+use super::crew::{Crew, Done, Outcome};
 use super::desk::{Desk, Guest};
 use super::search::Step;
 
@@ -20,13 +18,8 @@ use super::search::Step;
 pub struct Worker {
     crew: Arc<Crew>,
     thread: usize,
-    hall: Hall<Guest>,
+    reception: Reception<Guest>,
     desk: Desk,
-    log: Logger,
-    /// There is no room for more connections.
-    full: Trouble,
-    /// When it was told to end.
-    ending: Option<Millis>,
 }
 
 impl Worker {
@@ -35,11 +28,10 @@ impl Worker {
     /// # Errors
     /// When descriptors have run out.
     pub fn new(crew: &Arc<Crew>, thread: usize, log: &Logger) -> Result<Self> {
-        let (crew, log) = (Arc::clone(crew), log.clone());
-        let hall = Hall::new(&crew.members[thread].waker, crew.room(thread), crew.policy.idle_ms);
-        let hall = hall.map_err(|error| Error::new(Status::Failed, "epoll", error))?;
+        let crew = Arc::clone(crew);
+        let reception = Reception::new(&crew.staff, thread, crew.policy.idle_ms, log)?;
         let desk = Desk::new(Arc::clone(&crew), thread, log.clone());
-        Ok(Self { crew, thread, hall, desk, log, full: Trouble::default(), ending: None })
+        Ok(Self { crew, thread, reception, desk })
     }
 
     /// Serves until it is told to end and all are served, or don't take their answers.
@@ -48,17 +40,15 @@ impl Worker {
     /// When the system refuses to wait.
     pub fn run(mut self) -> Result<()> {
         let mut worked = false;
-        while !self.is_over() {
+        while !self.reception.is_over() {
             let at_once = worked || !self.crew.lie_down(self.thread);
-            let turned = self.hall.turn(at_once, &mut self.desk);
-            self.crew.members[self.thread].asleep.store(false, Ordering::SeqCst);
-            turned.map_err(|error| Error::new(Status::Failed, "epoll", error))?;
-            for mail in self.crew.receive(self.thread) {
+            let turned = self.reception.turn(at_once, &mut self.desk);
+            self.crew.staff.stand_up(self.thread);
+            turned?;
+            for mail in self.crew.staff.receive(self.thread) {
                 self.open(mail);
             }
-            if let Some(again @ 1..) = self.full.over(self.hall.now()) {
-                info!(self.log, "{again} more connections were turned away, as there were too many");
-            }
+            self.reception.tell_what_is_over();
             worked = self.search();
             self.come_to_an_end();
         }
@@ -66,29 +56,21 @@ impl Worker {
     }
 
     /// Reads its mail.
-    fn open(&mut self, mail: Mail) {
+    fn open(&mut self, mail: Mail<Done>) {
         match mail {
             Mail::Guest(stream, from, place) => {
-                debug!(self.log, "{from}: connected");
                 self.crew.counts(self.thread).connections += 1;
-                let refused = self.hall.enter(stream, Guest::new(from, place), &mut self.desk).err();
-                if let Some((stream, _)) = refused {
-                    self.crew.members[self.thread].guests.fetch_sub(1, Ordering::Relaxed);
-                    self.crew.counts(self.thread).turned_away += 1;
-                    if self.full.strikes(self.hall.now()) {
-                        warn!(self.log, "{from} is turned away: there are too many connections");
-                    }
-                    stream.dismiss(b"error busy: too many connections\n");
-                }
+                let (crew, thread) = (&self.crew, self.thread);
+                self.reception.admit(stream, from, Guest::new(from, place), &mut self.desk, || {
+                    crew.staff.leave(thread);
+                    crew.counts(thread).turned_away += 1;
+                });
             }
-            Mail::Done(job, outcome) => {
+            Mail::Role(Done { job, outcome }) => {
                 let desk = &mut self.desk;
-                self.hall.answer(job.ticket.guest, |guest, out| desk.tell(guest, &job, outcome, out));
+                self.reception.hall.answer(job.ticket.guest, |guest, out| desk.tell(guest, &job, outcome, out));
             }
-            Mail::End => {
-                self.ending = Some(self.hall.now());
-                self.hall.end();
-            }
+            Mail::End => self.reception.end(),
         }
     }
 
@@ -114,14 +96,9 @@ impl Worker {
 
     /// What was begun may go on for a while after the order to end; then all of it is due.
     fn come_to_an_end(&mut self) {
-        if self.ending.is_some_and(|since| self.hall.now().since(since) >= SERVE_ENDING_MS) {
+        if self.reception.is_due() {
             self.desk.end();
-            self.hall.tick(&mut self.desk);
+            self.reception.hall.tick(&mut self.desk);
         }
-    }
-
-    fn is_over(&self) -> bool {
-        let Some(since) = self.ending else { return false };
-        self.hall.count() == 0 || self.hall.now().since(since) >= SERVE_ENDING_MS + SERVE_CLOSING_MS
     }
 }

@@ -3,8 +3,19 @@
 //! Who owns what: a hall owns its connections' sockets and the epoll set that they are in; the host owns what it remembers of
 //! each. Nothing here blocks but `turn`. A connection has one request at work at a time: until that is answered and the answer
 //! is taken, nothing more is read of it, so what waits for a slow client waits in its own system.
+//!
+//! A server has a hall in each of its threads, which are its `staff`; `door` is its first thread, which lets connections in, and
+//! `reception` where the others receive them. `framing` is for hosts whose requests are lines.
 
 mod seat;
+
+pub mod framing;
+
+pub mod staff;
+
+pub mod reception;
+
+pub mod door;
 
 #[cfg(test)]
 mod tests;
