@@ -237,6 +237,8 @@ pub const SOLVE_PART_BLOCKS_MAX: u64 = 500_000;
 pub const SHOWN_DIFFICULTY_MIN: u8 = 6;
 /// Lines of one connection that are answered before the others get their turn.
 pub const REQUESTS_TURN_MAX: usize = 4;
+/// Chunks of one long answer before other connections get their turn.
+pub const CHUNKS_TURN_MAX: usize = 4;
 /// How long connections are served before searches get their turn: twice `SEARCH_SLICE_US`.
 pub const GUESTS_TURN_MAX_US: u64 = 1_000;
 /// Connections between two looks at the clock for that: each takes 10 µs, rarely 20.

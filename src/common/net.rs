@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::error::{Error, Result};
 use super::exit::Status;
@@ -197,6 +197,14 @@ impl Stream {
         self.0.peek(&mut scrap).is_ok_and(|count| count == scrap.len())
     }
 
+    /// True if the other side is on this host, as far as addresses tell: a loopback address, or the one that it has reached here.
+    #[must_use]
+    pub fn peer_is_here(&self) -> bool {
+        let ip = |name: io::Result<SockAddr>| Some(name.ok()?.as_socket()?.ip().to_canonical());
+        let peer = ip(self.0.peer_addr());
+        peer.is_some_and(|peer| peer.is_loopback() || ip(self.0.local_addr()) == Some(peer))
+    }
+
     /// Tells the other side that nothing more will come.
     pub fn shut_down_sending(&self) {
         let _ = self.0.shutdown(std::net::Shutdown::Write);
@@ -265,6 +273,20 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), address);
         drop(listener);
         assert_eq!(dial(&address.to_string()).unwrap_err().status(), Status::Unreachable);
+    }
+
+    #[test]
+    fn a_peer_on_a_loopback_address_is_here() {
+        // Where there is no IPv6, that leaves the first.
+        for (listen, to) in [("127.0.0.1:0", "127.0.0.1"), ("127.0.0.1:0", "::ffff:127.0.0.1"), ("[::1]:0", "::1")] {
+            let Ok(listener) = Listener::open("here", listen.parse().unwrap()) else { continue };
+            let port = listener.address().unwrap().port();
+            let Ok(near) = TcpStream::connect((to.parse::<IpAddr>().unwrap(), port)) else { continue };
+            let far = std::iter::repeat_with(|| listener.accept().unwrap()).flatten().next().unwrap().0;
+            assert!(far.peer_is_here() && Stream(near.into()).peer_is_here(), "{to}");
+        }
+        let nobody = Stream::socket_for("127.0.0.1:1".parse().unwrap()).unwrap();
+        assert!(!nobody.peer_is_here());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub enum Taken {
     Bytes(usize),
     /// So many bytes were a request, and it is answered.
     Answered(usize),
-    /// The same, and that was enough of this connection for now.
+    /// The same, and that was enough of this connection for now: it cost much, or there is more to be said by `Host::go_on`.
     Enough(usize),
     /// So many bytes were a request, and its answer follows by `Hall::answer`.
     Later(usize),
@@ -72,6 +72,13 @@ pub trait Host {
     /// Of an answer that is still to come: the next byte, if it is known before the whole is. It is said to a client that may have
     /// gone: nothing else tells whether it still listens.
     fn beginning(&mut self, guest: &mut Self::Guest, out: &mut Vec<u8>);
+
+    /// All that was said to a connection is written: what is there to be said further, of an answer too long to be said at once.
+    /// Appends it to `out`.
+    ///
+    /// So long as it appends something it is called again when that is written; a request that has come behind is read only then,
+    /// if the long answer was begun as `Taken::Enough` or followed a `Taken::Later`. It isn't called while a request is at work.
+    fn go_on(&mut self, _guest: &mut Self::Guest, _out: &mut Vec<u8>) {}
 
     /// True if the answer that a connection waits for has come due: `out` is it.
     fn is_due(&mut self, guest: &mut Self::Guest, now: Millis, out: &mut Vec<u8>) -> bool;
@@ -148,7 +155,7 @@ impl<G> Hall<G> {
         self.now
     }
 
-    /// From now on nothing more is read: who waits for an answer gets it, the others are closed.
+    /// From now on nothing more is read: who waits for an answer gets it, all of it; the others are closed.
     pub fn end(&mut self) {
         self.ending = true;
         let all: Vec<_> = self.seats.keys().copied().collect();

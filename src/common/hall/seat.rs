@@ -4,7 +4,7 @@ use std::io;
 
 use crate::common::clock::Millis;
 use crate::common::epoll::Event;
-use crate::common::limits::{BUFFER_KEPT_MAX_BYTES, REQUESTS_TURN_MAX};
+use crate::common::limits::{BUFFER_KEPT_MAX_BYTES, CHUNKS_TURN_MAX, REQUESTS_TURN_MAX};
 use crate::common::net::{Stream, is_pause};
 
 use super::{Host, Moment, Taken};
@@ -24,6 +24,17 @@ pub(super) enum Next {
     Close,
 }
 
+/// How far a connection has been told what there is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// All of it.
+    All,
+    /// All that was ready, but of a long answer there may be more: first it is others' turn.
+    Much,
+    /// Its peer has to take some of it first.
+    Part,
+}
+
 /// One connection.
 pub(super) struct Seat<G> {
     stream: Stream,
@@ -33,6 +44,8 @@ pub(super) struct Seat<G> {
     /// What waits to be written, from `written` on.
     pub(super) output: Vec<u8>,
     written: usize,
+    /// Something of an answer was written since its host was asked whether there is more of it.
+    spoken: bool,
     /// There may be something to read.
     readable: bool,
     /// The other side has ended its sending, as far as is read,
@@ -61,6 +74,7 @@ impl<G> Seat<G> {
             input: Vec::new(),
             output: Vec::new(),
             written: 0,
+            spoken: false,
             readable: false,
             ended: false,
             hung_up: false,
@@ -124,19 +138,21 @@ impl<G> Seat<G> {
         now: Millis,
         ending: bool,
     ) -> io::Result<Next> {
-        if !self.flush(now)? || self.pending {
-            return Ok(Next::Wait);
-        }
-        if ending {
-            return Ok(Next::Close);
+        let mut chunks = CHUNKS_TURN_MAX;
+        match self.tell(host, &mut chunks, now)? {
+            Told::Part => return Ok(Next::Wait),
+            Told::All if self.pending => return Ok(Next::Wait),
+            Told::Much => return Ok(Next::Again),
+            Told::All if ending => return Ok(Next::Close),
+            Told::All => {}
         }
         let read = if self.hungry { self.read(scratch, now)? } else { 0 };
         self.hungry = self.serve_all(name, host, &scratch[..read]);
-        let flushed = self.flush(now)?;
-        Ok(match (self.pending, flushed, self.hungry) {
+        let told = self.tell(host, &mut chunks, now)?;
+        Ok(match (self.pending, told, self.hungry) {
             (true, ..) if self.begins_probing() => Next::Probe,
-            (true, ..) | (_, false, _) => Next::Wait,
-            (_, _, false) => Next::Again,
+            (true, ..) | (_, Told::Part, _) => Next::Wait,
+            (_, Told::Much, _) | (_, _, false) => Next::Again,
             _ if self.ended => Next::Close,
             _ if self.readable => Next::Again,
             _ if !self.input.is_empty() => Next::Grace,
@@ -216,6 +232,24 @@ impl<G> Seat<G> {
         (used, false)
     }
 
+    /// Writes what waits, and what its host has to say further, which is so many `chunks` at most.
+    fn tell<H: Host<Guest = G>>(&mut self, host: &mut H, chunks: &mut usize, now: Millis) -> io::Result<Told> {
+        while self.flush(now)? {
+            if self.pending || !self.spoken {
+                // Not before: the next chunk of a long answer needs the same room.
+                self.output.shrink_to(BUFFER_KEPT_MAX_BYTES);
+                return Ok(Told::All);
+            }
+            if *chunks == 0 {
+                return Ok(Told::Much);
+            }
+            self.spoken = false;
+            host.go_on(&mut self.guest, &mut self.output);
+            *chunks -= usize::from(self.has_output());
+        }
+        Ok(Told::Part)
+    }
+
     /// Writes what waits; false if some of it still does.
     fn flush(&mut self, now: Millis) -> io::Result<bool> {
         while self.has_output() {
@@ -223,6 +257,8 @@ impl<G> Seat<G> {
                 Ok(count) => {
                     self.written += count;
                     self.active = now;
+                    // What is said while a request is at work is only the beginning of its answer.
+                    self.spoken |= !self.pending;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_pause(&error) => return Ok(false),
@@ -231,7 +267,6 @@ impl<G> Seat<G> {
         }
         self.written = 0;
         self.output.clear();
-        self.output.shrink_to(BUFFER_KEPT_MAX_BYTES);
         Ok(true)
     }
 }

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 
+use crate::common::limits::LOAD_REPLY_MAX_BYTES;
 use crate::pow::puzzle::{self, Difficulty};
 use crate::pow::request;
 
@@ -26,6 +27,11 @@ pub trait Exchange {
 
     /// Looks at what has come since that: the length of the reply and what it is, or `None` while some of it is missing.
     fn reply(&mut self, input: &[u8]) -> Option<(usize, Verdict)>;
+
+    /// Longest reply that is waited for the end of: what is longer is wrong.
+    fn reply_max_bytes(&self) -> usize {
+        LOAD_REPLY_MAX_BYTES
+    }
 }
 
 /// Asks `pow serve` for proofs, each of another message.

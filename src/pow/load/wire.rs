@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::common::limits::LOAD_REPLY_MAX_BYTES;
 use crate::common::net::{Stream, is_pause};
 
 use super::exchange::{Exchange, Verdict};
@@ -144,7 +143,7 @@ impl<E: Exchange> Wire<E> {
             // One request is on its way: what comes without one, or behind its reply, nobody has asked for.
             Some((length, verdict)) if length == whole.len() && self.state == State::Asking => verdict,
             Some(_) => Verdict::Wrong,
-            None if whole.len() >= LOAD_REPLY_MAX_BYTES => Verdict::Wrong,
+            None if whole.len() >= self.exchange.reply_max_bytes() => Verdict::Wrong,
             None => {
                 if self.held.is_empty() {
                     self.held.extend_from_slice(came);
@@ -160,6 +159,7 @@ impl<E: Exchange> Wire<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::limits::LOAD_REPLY_MAX_BYTES;
 
     /// Whose replies are lines; right is what says so.
     struct Lines;
