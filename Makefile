@@ -3,13 +3,13 @@
 CARGO    = cargo
 PREFIX   = /usr/local
 DESTDIR  =
-PROGRAMS = manage compute report pow
+PROGRAMS = manage compute report pow loot
 MANUALS  = $(wildcard doc/*.1)
 RELEASE  = $(or $(CARGO_TARGET_DIR),target)/release
 BIN      = $(DESTDIR)$(PREFIX)/bin
 MAN      = $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: help build run check torture bench peers load siege proofs instructions doc install uninstall tarball clean
+.PHONY: help build run check torture bench peers load siege proofs draws instructions doc install uninstall tarball clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -46,6 +46,9 @@ siege: ## Measure what keys cost, and what hostile clients do to honest ones; so
 proofs: ## Measure pow: kernels, server beside redis and Python, table and plot; some ten minutes
 	$(CARGO) bench --locked --bench hashes
 	$(CARGO) bench --locked --bench proofs
+
+draws: ## Measure loot beside redis: draws, whole boxes, table and plot; some twenty minutes
+	$(CARGO) bench --locked --bench draws
 
 instructions: ## Count instructions by valgrind; 2 % more than before is an error
 	bench/instructions

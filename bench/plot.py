@@ -24,19 +24,25 @@ def svg(lines):
     values = [rate for _, _, rates in lines for rate in rates.values()]
     x = Scale(min(ns), max(ns), LEFT, WIDTH - RIGHT)
     y = Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'font-family="system-ui, Helvetica, Arial, \'DejaVu Sans\', sans-serif" font-size="13" fill="#222222">',
-        "<title>Numbers tested per second on one core, by the size of the numbers</title>",
-        # White below it, or it could not be read on a dark page.
-        f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="6" fill="#ffffff" stroke="#d0d0d0"/>',
-        f'<text x="{LEFT}" y="32" font-size="16" font-weight="600">Numbers tested per second, on one core</text>',
-    ]
+    title = "Numbers tested per second on one core, by the size of the numbers"
+    out = opening(title, "Numbers tested per second, on one core")
     out += axes(x, y)
     for _, name, rates in lines:
         out += curve(name, [(x.at(n), y.at(rate)) for n, rate in sorted(rates.items())])
     out += legend(lines, y)
     return "\n".join(out + ["</svg>", ""])
+
+
+def opening(title, heading=None):
+    """How every plot begins; the heading is what is seen of its title."""
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        'font-family="system-ui, Helvetica, Arial, \'DejaVu Sans\', sans-serif" font-size="13" fill="#222222">',
+        f"<title>{title}</title>",
+        # White below it, or it could not be read on a dark page.
+        f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="6" fill="#ffffff" stroke="#d0d0d0"/>',
+        f'<text x="{LEFT}" y="32" font-size="16" font-weight="600">{heading or title}</text>',
+    ]
 
 
 class Scale:
@@ -53,7 +59,7 @@ class Scale:
         return range(self.low, self.high + 1)
 
 
-def axes(x, y):
+def axes(x, y, along="n, the first number tested", up="numbers/s"):
     out = []
     for power in x.powers():
         at = x.at(10.0**power)
@@ -64,18 +70,21 @@ def axes(x, y):
         out.append(rule(x.start, at, x.end, at))
         out.append(text(x.start - 9, at + 5, ten_to(power), "end"))
     out.append(f'<path d="M{x.start} {y.end}V{y.start}H{x.end}" fill="none" stroke="#444444"/>')
-    out.append(text((x.start + x.end) / 2, HEIGHT - 16, "n, the first number tested", "middle"))
+    out.append(text((x.start + x.end) / 2, HEIGHT - 16, along, "middle"))
     middle = (y.start + y.end) / 2
-    out.append(f'<text transform="translate(24 {middle:.1f}) rotate(-90)" text-anchor="middle">numbers/s</text>')
+    out.append(f'<text transform="translate(24 {middle:.1f}) rotate(-90)" text-anchor="middle">{up}</text>')
     return out
 
 
 def curve(name, points):
-    colour, dashes, ours = STYLES[name]
+    ours = STYLES[name][2]
+    return line(points, STYLES[name], 3.6 if ours else 2.6)
+
+
+def line(points, style, radius):
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    out = [f'<path d="{path}" {stroke(colour, dashes, ours)} stroke-linejoin="round"/>']
-    radius = 3.6 if ours else 2.6
-    return out + [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}"/>' for x, y in points]
+    out = [f'<path d="{path}" {stroke(*style)} stroke-linejoin="round"/>']
+    return out + [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{style[0]}"/>' for x, y in points]
 
 
 def legend(lines, y):
@@ -98,6 +107,19 @@ def legend(lines, y):
         weight = ' font-weight="600"' if ours else ""
         out.append(f'<text x="{left + 33}" y="{at + 4.5:.1f}"{weight}>{title}</text>')
     return out
+
+
+def titles(rows, styles):
+    """Beside the plot, the title of each row in the lines that fit, and where they end."""
+    left, at, out = WIDTH - RIGHT + 18, TOP + 10, []
+    for (title, _), style in zip(rows, styles):
+        out.append(f'<path d="M{left} {at - 4.5:.1f}h26" {stroke(*style)}/>')
+        for part in title.split(", "):
+            weight = ' font-weight="600"' if style[2] else ""
+            out.append(f'<text x="{left + 33}" y="{at:.1f}"{weight}>{part}</text>')
+            at += GAP - 2
+        at += 8
+    return out, at
 
 
 def stroke(colour, dashes, ours):

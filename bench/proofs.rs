@@ -8,12 +8,17 @@
 
 #[path = "shared/arguments.rs"]
 mod arguments;
+#[path = "shared/cores.rs"]
+mod cores;
 // One of its functions is of use here.
 #[allow(dead_code)]
 #[path = "shared/figures.rs"]
 mod figures;
+#[path = "shared/plot.rs"]
+mod plot;
+#[path = "shared/server.rs"]
+mod server;
 mod proofs {
-    pub mod cores;
     pub mod peers;
     pub mod ping;
     pub mod search;

@@ -17,3 +17,6 @@ pub mod report;
 
 /// Proof of work: a server that finds seeds, and the tools to find, to check and to ask for them.
 pub mod pow;
+
+/// The loot box: numbers in random order and one counter, from which many clients draw; a ledger, and a proof of the order.
+pub mod loot;

@@ -6,6 +6,8 @@
 mod clock;
 mod damage;
 mod disk;
+mod draws;
+mod fair;
 mod kill;
 mod network;
 mod pids;

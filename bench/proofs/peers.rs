@@ -1,8 +1,8 @@
 //! Replies a second at difficulty 0, where nothing is searched: what a server costs beside the hash.
 
+use crate::cores::Apart;
 use crate::figures::median;
 
-use super::cores::Apart;
 use super::server::Server;
 
 const CONNECTIONS: usize = 100;

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from plot import BOTTOM, GAP, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, rule, stroke, ten_to, text  # noqa: E402
+from plot import BOTTOM, GAP, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, line, opening, rule, ten_to, text, titles  # noqa: E402
 
 # Colour (told apart by the colour-blind too), dashes, whether it is ours; in the order of the table's rows.
 STYLES = [("#0072b2", "", True), ("#d55e00", "", False), ("#0072b2", "6 4", True), ("#d55e00", "6 4", False)]
@@ -32,18 +32,10 @@ def svg(difficulties, rows):
     y = Scale(min(values), max(values), HEIGHT - BOTTOM, TOP)
     step = (WIDTH - RIGHT - LEFT) / max(1, len(difficulties) - 1)
     x = {difficulty: LEFT + step * nth for nth, difficulty in enumerate(difficulties)}
-    title = "Proofs a second, by difficulty"
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'font-family="system-ui, Helvetica, Arial, \'DejaVu Sans\', sans-serif" font-size="13" fill="#222222">',
-        f"<title>{title}</title>",
-        # White below it, or it could not be read on a dark page.
-        f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="6" fill="#ffffff" stroke="#d0d0d0"/>',
-        f'<text x="{LEFT}" y="32" font-size="16" font-weight="600">{title}</text>',
-    ]
+    out = opening("Proofs a second, by difficulty")
     out += axes(difficulties, x, y)
     for (_, rates), style in zip(rows, STYLES):
-        out += curve([(x[d], y.at(rate)) for d, rate in sorted(rates.items())], style)
+        out += line([(x[d], y.at(rate)) for d, rate in sorted(rates.items())], style, 3.2)
     out += legend(rows)
     return "\n".join(out + ["</svg>", ""])
 
@@ -64,22 +56,8 @@ def axes(difficulties, x, y):
     return out
 
 
-def curve(points, style):
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    out = [f'<path d="{path}" {stroke(*style)} stroke-linejoin="round"/>']
-    return out + [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.2" fill="{style[0]}"/>' for x, y in points]
-
-
 def legend(rows):
-    """Beside the plot, each title in the lines that fit."""
-    left, at, out = WIDTH - RIGHT + 18, TOP + 10, []
-    for (title, _), style in zip(rows, STYLES):
-        out.append(f'<path d="M{left} {at - 4.5:.1f}h26" {stroke(*style)}/>')
-        for part in title.split(", "):
-            weight = ' font-weight="600"' if style[2] else ""
-            out.append(f'<text x="{left + 33}" y="{at:.1f}"{weight}>{part}</text>')
-            at += GAP - 2
-        at += 8
+    left, (out, at) = WIDTH - RIGHT + 18, titles(rows, STYLES)
     for part in ("The original's figures are", "those of its report, from", "an unknown machine."):
         out.append(f'<text x="{left}" y="{at + GAP:.1f}" font-size="11" fill="#555555">{part}</text>')
         at += GAP - 4

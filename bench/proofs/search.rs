@@ -8,9 +8,9 @@ use aliquot::pow::puzzle::Difficulty;
 use aliquot::pow::sha::kernel::{Kernel, Part};
 use aliquot::pow::sha::template::Template;
 
+use crate::cores::Apart;
 use crate::figures::median;
 
-use super::cores::Apart;
 use super::server::Server;
 
 const CONNECTIONS: usize = 100;

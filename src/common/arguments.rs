@@ -1,6 +1,62 @@
-//! Parsers of what stands on a command line, for `clap`: they say what is allowed.
+//! What command lines of several programs have in common, for `clap`: parsers that say what is allowed, and the options of servers.
 
 use std::ops::RangeInclusive;
+
+use clap::Args;
+
+use super::limits::{IDLE_SECONDS_MAX, QUEUE_MAX, THREADS_MAX};
+use super::{log, process};
+
+/// The options of a server of many threads that have nothing to do with what it serves.
+#[derive(Debug, Args)]
+pub struct Serving {
+    /// Threads that serve [default: one for each core that it may use]
+    #[arg(long, value_name = "N", default_value_t = process::cores().min(THREADS_MAX), hide_default_value = true,
+          value_parser = within(1..=THREADS_MAX))]
+    pub threads: usize,
+
+    /// Close a connection that says nothing for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = idle)]
+    pub idle: f64,
+
+    /// Connections at once [default: what descriptors allow, 16384 at most]
+    #[arg(long, value_name = "N", value_parser = within(1..=QUEUE_MAX))]
+    pub connections: Option<usize>,
+
+    /// Of them from one address, or one network of IPv6
+    #[arg(long, value_name = "N", default_value = "2048", value_parser = within(1..=QUEUE_MAX))]
+    pub per_address: usize,
+
+    /// Started by root: serve as this user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// Log warnings and errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Log every connection; twice: every error as well
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Serving {
+    /// The level of the log.
+    #[must_use]
+    pub fn level(&self) -> slog::Level {
+        if self.quiet { slog::Level::Warning } else { log::level(self.verbose) }
+    }
+
+    /// How long a connection may be idle, in milliseconds.
+    #[must_use]
+    pub fn idle_ms(&self) -> u64 {
+        (self.idle * 1e3) as u64
+    }
+}
+
+fn idle(text: &str) -> Result<f64, String> {
+    bounded_seconds(text, IDLE_SECONDS_MAX)
+}
 
 /// A parser of numbers within bounds.
 pub fn within(bounds: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {

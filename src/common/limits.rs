@@ -284,3 +284,30 @@ pub const LOAD_READ_MAX_BYTES: usize = 16 * 1024;
 pub const LOAD_REPLY_MAX_BYTES: usize = 4 * 1024;
 /// What is shown of a reply that isn't right.
 pub const LOAD_SAMPLE_MAX_BYTES: usize = 120;
+
+// --- Draw --------------------------------------------------------------------------------------------------------
+
+/// Most numbers of a box: 400 MB of memory, and some seconds to bring them into their order.
+pub const SIZE_MAX: u32 = 100_000_000;
+/// Most numbers that a ledger may be ahead by: at a million draws a second it then has half a second for each commit.
+pub const AHEAD_MAX: u32 = 1_000_000;
+/// Longest id of a draw: a UUID has 36 characters, the hash of anything 64.
+pub const DRAW_ID_MAX_BYTES: usize = 64;
+/// Most draws of a box that have an id, of which each costs 200 bytes of memory for as long as the box lives.
+pub const DRAW_IDS_MAX: usize = 1_000_000;
+/// Longest line of a request: a draw of nine digits with the longest id has 80.
+pub const DRAW_LINE_MAX_BYTES: usize = 128;
+/// Longest line of a record: a `reveal` has 105.
+pub const RECORD_LINE_MAX_BYTES: usize = 1_024;
+/// Bytes of one piece of a long answer: what a socket takes at once, and all that is kept of it.
+pub const ANSWER_CHUNK_BYTES: usize = 64 * 1024;
+/// How long a draw waits for a ledger that has no room, before its client is told.
+pub const LEDGER_WAIT_MAX_MS: u64 = 10_000;
+/// How often the ledger is told what was told, where nothing is drawn that could bring it along.
+pub const TOLD_TICK_MS: u64 = 100;
+/// How long `loot draw` waits for each line of an answer: longer than `LEDGER_WAIT_MAX_MS`.
+pub const DRAW_ANSWER_MAX_MS: u64 = 15_000;
+/// How long it tries to reach a server that it hasn't reached before: one that was started along with it listens by then.
+pub const DRAW_START_MAX_MS: u64 = 1_000;
+/// Longest `--timeout` of `loot draw`: a day.
+pub const DRAW_SECONDS_MAX: u32 = 86_400;

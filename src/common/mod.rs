@@ -6,8 +6,6 @@ pub mod named;
 
 pub mod exit;
 
-pub mod arguments;
-
 pub mod error;
 
 pub mod clock;
@@ -29,6 +27,10 @@ pub mod conn;
 pub mod signal;
 
 pub mod process;
+
+pub mod arguments;
+
+pub mod output;
 
 pub mod sandbox;
 

@@ -241,8 +241,8 @@ impl Host for Desk {
         }
     }
 
-    fn grace_ms(&self, guest: &Guest) -> u64 {
-        if guest.framing.is_bare() { BARE_GRACE_MS } else { LINE_GRACE_MS }
+    fn grace_ms(&self, guest: &Guest) -> Option<u64> {
+        Some(if guest.framing.is_bare() { BARE_GRACE_MS } else { LINE_GRACE_MS })
     }
 
     fn beginning(&mut self, guest: &mut Guest, out: &mut Vec<u8>) {

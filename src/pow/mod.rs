@@ -40,9 +40,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use slog::error;
 
-use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::log::{self, Screen};
+use crate::common::output;
 
 use options::{Command, Options};
 
@@ -73,23 +73,12 @@ pub fn main() -> ExitCode {
 }
 
 fn serve_main(options: &options::Serve) -> ExitCode {
-    let log = log::open("pow", options.level(), Screen::default());
-    match server::run(options, &log).and_then(|table| print(table.as_bytes())) {
+    let log = log::open("pow", options.serving.level(), Screen::default());
+    match server::run(options, &log).and_then(|table| output::print(table.as_bytes())) {
         Ok(()) => Status::Done.into(),
         Err(error) => {
             error!(log, "{error}");
             error.status().into()
         }
-    }
-}
-
-/// Writes to standard output; that nobody reads it any more is no failure.
-fn print(bytes: &[u8]) -> Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::new(Status::Io, "standard output", error))
-        }
-        _ => Ok(()),
     }
 }

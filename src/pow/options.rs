@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::common::arguments::{bounded_seconds, within};
+use crate::common::arguments::{Serving, bounded_seconds, within};
 use crate::common::limits::{
     IDLE_SECONDS_MAX, LINE_MAX_BYTES, LOAD_CONNECTIONS_MAX, LOAD_SECONDS_MAX, PROCESSES_MAX, QUEUE_MAX, THREADS_MAX,
 };
@@ -53,18 +53,9 @@ pub struct Serve {
     #[arg(long, value_name = "N", default_value = "9")]
     pub max_difficulty: Difficulty,
 
-    /// Threads, each of which serves connections and searches [default: one for each core that it may use]
-    #[arg(long, value_name = "N", default_value_t = process::cores().min(THREADS_MAX), hide_default_value = true,
-          value_parser = within(1..=THREADS_MAX))]
-    pub threads: usize,
-
     /// Answer with an error what isn't found within so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub timeout: f64,
-
-    /// Close a connection that says nothing for so many seconds
-    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
-    pub idle: f64,
 
     /// Longest line in bytes, its end left out
     #[arg(long, value_name = "BYTES", default_value = "8192", value_parser = within(1..=LINE_MAX_BYTES))]
@@ -74,29 +65,13 @@ pub struct Serve {
     #[arg(long, value_name = "N", default_value = "4096", value_parser = within(1..=QUEUE_MAX))]
     pub queue: usize,
 
-    /// Connections at once [default: what descriptors allow, 16384 at most]
-    #[arg(long, value_name = "N", value_parser = within(1..=QUEUE_MAX))]
-    pub connections: Option<usize>,
-
-    /// Of them from one address, or one network of IPv6
-    #[arg(long, value_name = "N", default_value = "2048", value_parser = within(1..=QUEUE_MAX))]
-    pub per_address: usize,
-
     /// Search with these instructions, not with the fastest that this processor has
     #[arg(long, value_name = "portable|avx2|sha-ni")]
     pub kernel: Option<Kernel>,
 
-    /// Started by root: serve as this user
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
-
-    /// Log warnings and errors only
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-
-    /// Log every connection; twice: every error as well
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    /// What other servers have as well.
+    #[command(flatten)]
+    pub serving: Serving,
 }
 
 /// `pow solve`.
@@ -177,14 +152,6 @@ pub struct Status {
     /// Print the JSON object that the server sends
     #[arg(long)]
     pub json: bool,
-}
-
-impl Serve {
-    /// The level of the log.
-    #[must_use]
-    pub fn level(&self) -> slog::Level {
-        if self.quiet { slog::Level::Warning } else { crate::common::log::level(self.verbose) }
-    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -35,7 +35,7 @@ pub fn run(options: &Serve, log: &Logger) -> Result<String> {
     let address = net::with_port(&options.listen, super::PORT)?;
     let listener = Listener::open(&address, net::resolve(&address)?[0])?;
     let listen = listener.address()?;
-    options.user.as_deref().map_or(Ok(()), sandbox::become_user)?;
+    options.serving.user.as_deref().map_or(Ok(()), sandbox::become_user)?;
     let kernel = options.kernel.unwrap_or_else(Kernel::best);
     let policy = policy(options, listen, kernel, descriptors);
     info!(log, "listening on {listen}");
@@ -44,12 +44,12 @@ pub fn run(options: &Serve, log: &Logger) -> Result<String> {
         "difficulty {}, {} at most, {} threads by {}, about {} hashes/s each",
         policy.difficulty,
         policy.max_difficulty,
-        options.threads,
+        options.serving.threads,
         kernel.name(),
         scaled(policy.pace)
     );
     info!(log, "{}", sandbox::enter(&Needs::default())?);
-    let crew = Crew::new(policy, options.threads, options.queue)?;
+    let crew = Crew::new(policy, options.serving.threads, options.queue)?;
     let mut workers = Workers { crew: &crew, running: start(&crew, log)? };
     Door::new(listener, signals, &crew.staff, log).keep(&mut workers)?;
     let counts = crew.total()?;
@@ -64,9 +64,9 @@ fn policy(options: &Serve, listen: SocketAddr, kernel: Kernel, descriptors: usiz
         max_difficulty: options.max_difficulty.max(options.difficulty),
         timeout_ms: (options.timeout * 1e3) as u64,
         max_line: options.max_line,
-        idle_ms: (options.idle * 1e3) as u64,
-        guests_max: staff::guests_max(options.connections, options.threads, descriptors),
-        per_address: options.per_address,
+        idle_ms: options.serving.idle_ms(),
+        guests_max: staff::guests_max(options.serving.connections, options.serving.threads, descriptors),
+        per_address: options.serving.per_address,
         kernel,
         pace: pace(kernel),
     }

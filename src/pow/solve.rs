@@ -15,6 +15,7 @@ use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::limits::{PROGRESS_MS, SHOWN_DIFFICULTY_MIN, SOLVE_PART_BLOCKS_MAX};
 use crate::common::log;
+use crate::common::output;
 use crate::common::poll::{Interest, Set};
 use crate::common::signal::{Ending, Signals};
 use crate::common::view::scaled;
@@ -44,7 +45,7 @@ pub fn run(options: &Solve) -> Result<()> {
     let seed = seed.ok_or_else(|| Error::new(Status::Failed, "exhausted", none()))?;
     let mut line = Vec::new();
     write_proof(message, seed.bytes(), &hash(seed.bytes(), message), &mut line);
-    super::print(&line)
+    output::print(&line)
 }
 
 /// What the threads share.

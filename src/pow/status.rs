@@ -10,6 +10,7 @@ use crate::common::error::{Error, Result, printable};
 use crate::common::exit::Status as Exit;
 use crate::common::limits::{LINE_MAX_BYTES, REPORT_MAX_MS};
 use crate::common::net;
+use crate::common::output;
 
 use super::metrics;
 use super::options::Status;
@@ -30,7 +31,7 @@ pub fn run(options: &Status) -> Result<()> {
     let object = object.ok_or_else(foreign)?;
     // Control characters in its words are escaped in JSON, and made harmless in the table.
     let shown = if options.json { format!("{object}\n") } else { metrics::table(&object) };
-    super::print(shown.as_bytes())
+    output::print(shown.as_bytes())
 }
 
 fn ask(address: &str) -> Result<String> {

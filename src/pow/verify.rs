@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::common::error::{Error, Result, printable};
 use crate::common::exit::Status;
 use crate::common::limits::LINE_MAX_BYTES;
+use crate::common::output;
 
 use super::options::Verify;
 use super::puzzle::{PROOF_EXTRA_BYTES, verify};
@@ -68,6 +69,6 @@ impl Verdicts<'_> {
             Ok(()) => format!("right  {shown}\n"),
             Err(fault) => format!("wrong  {shown}: {fault}\n"),
         };
-        super::print(said.as_bytes())
+        output::print(said.as_bytes())
     }
 }

@@ -6,7 +6,9 @@
 //! what shows it, and [`PATIENCE`] only keeps a broken program from hanging the suite.
 
 mod cgroup;
+mod client;
 mod crowd;
+mod draws;
 mod fake;
 mod family;
 mod hosts;
@@ -29,7 +31,9 @@ use aliquot::manage::rights::Bearer;
 use aliquot::manage::state::Event;
 
 pub use cgroup::Cgroup;
+pub use client::Client;
 pub use crowd::{Crowd, Heard};
+pub use draws::{Cut, Cutter, Loot};
 pub use fake::{FakeCompute, FakeManage};
 pub use family::Member;
 pub use hosts::{Hosts, NEAR_ADDRESS, Way};
@@ -38,7 +42,6 @@ pub use mount::Mount;
 pub use peer::Peer;
 pub use platter::{Loss, Platter};
 pub use process::{Process, SIGKILL};
-pub use proofs::Client;
 pub use relay::Relay;
 pub use scene::{Manage, Scene, executable, number};
 pub use secure::{Keys, Secure, context, replace};

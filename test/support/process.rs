@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Write;
 use std::fs::File;
+use std::io::{Write as _, empty};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 
@@ -25,6 +27,8 @@ pub struct Process {
     status: Cell<Option<i32>>,
     /// Its standard output.
     pub stdout: Output,
+    /// Its standard input, where that is a test's.
+    input: RefCell<Option<File>>,
     /// Its standard error: its log.
     pub log: Output,
 }
@@ -32,29 +36,58 @@ pub struct Process {
 impl Process {
     /// Starts `command`.
     pub fn start(mut command: Command) -> Self {
-        command.stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::begin(command, None)
+    }
+
+    /// Starts `command`; its standard input is what a test writes.
+    pub fn start_with_input(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::begin(command, None)
     }
 
     /// Starts `command` with a terminal as its standard error.
     pub fn start_on_terminal(mut command: Command) -> Self {
         let terminal = openpty(None, None).expect("a terminal can be made");
-        command.env("TERM", "xterm").stderr(terminal.slave);
+        command.env("TERM", "xterm").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(terminal.slave);
         Self::begin(command, Some(terminal.master.into()))
+    }
+
+    /// Starts `command` at a terminal: what a test writes is typed, and all that comes on the screen is in `log`.
+    pub fn start_at_terminal(mut command: Command) -> Self {
+        let terminal = openpty(None, None).expect("a terminal can be made");
+        let again = || terminal.slave.try_clone().expect("a descriptor can be copied");
+        command.env("TERM", "xterm").stdin(again()).stdout(again()).stderr(again());
+        let keyboard = terminal.master.try_clone().expect("a descriptor can be copied").into();
+        let process = Self::begin(command, Some(terminal.master.into()));
+        process.input.replace(Some(keyboard));
+        process
     }
 
     /// `terminal` is the other side of its standard error, unless that is a pipe.
     fn begin(mut command: Command, terminal: Option<File>) -> Self {
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.process_group(0);
         let shown = format!("{command:?}");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
         let pid = Pid::from_raw(child.id().try_into().expect("a pid is positive"));
-        let stdout = Output::of(child.stdout.take().expect("it is piped"));
+        let stdout = child.stdout.take().map_or_else(|| Output::of(empty()), Output::of);
         let log = match terminal {
             Some(terminal) => Output::of(terminal),
             None => Output::of(child.stderr.take().expect("it is piped")),
         };
-        Self { command: shown, pid, child: RefCell::new(child), status: Cell::new(None), stdout, log }
+        let input = RefCell::new(child.stdin.take().map(|stdin| File::from(OwnedFd::from(stdin))));
+        Self { command: shown, pid, child: RefCell::new(child), status: Cell::new(None), stdout, log, input }
+    }
+
+    /// Writes to its standard input.
+    pub fn type_in(&self, text: &str) {
+        let mut input = self.input.borrow_mut();
+        input.as_mut().expect("it is a test's").write_all(text.as_bytes()).expect("it is read");
+    }
+
+    /// Ends its standard input, if that is a pipe.
+    pub fn end_input(&self) {
+        self.input.replace(None);
     }
 
     /// Its pid, which is its group's as well.
@@ -121,6 +154,13 @@ impl Process {
     pub fn destroy(&self) {
         let _ = killpg(self.pid, Signal::SIGKILL);
         self.wait_gone();
+    }
+
+    /// Its resident memory in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells");
+        line.trim().trim_end_matches(" kB").trim().parse().expect("a number")
     }
 
     /// What is to be known of it when a test has failed.

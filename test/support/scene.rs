@@ -108,6 +108,16 @@ impl Scene {
         self.run_by(Process::start_on_terminal, Command::new(executable(program)), arguments)
     }
 
+    /// Starts one of the programs; its standard input is what the test writes.
+    pub fn start_with_input(&self, program: &str, arguments: &str) -> Rc<Process> {
+        self.run_by(Process::start_with_input, Command::new(executable(program)), arguments)
+    }
+
+    /// Starts one of the programs at a terminal, where the test types.
+    pub fn start_at_terminal(&self, program: &str, arguments: &str) -> Rc<Process> {
+        self.run_by(Process::start_at_terminal, Command::new(executable(program)), arguments)
+    }
+
     fn run(&self, command: Command, arguments: &str) -> Rc<Process> {
         self.run_by(Process::start, command, arguments)
     }
@@ -238,6 +248,7 @@ pub fn executable(program: &str) -> &'static Path {
         "compute" => env!("CARGO_BIN_EXE_compute"),
         "report" => env!("CARGO_BIN_EXE_report"),
         "pow" => env!("CARGO_BIN_EXE_pow"),
+        "loot" => env!("CARGO_BIN_EXE_loot"),
         _ => panic!("no program {program}"),
     })
 }

@@ -1,9 +1,8 @@
 //! What a process has written, synced and said, as strace has recorded it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-
-use aliquot::common::message::Message;
 
 /// One step of a process that outlives it, or that somebody else has seen.
 #[derive(Clone, Debug)]
@@ -19,7 +18,7 @@ pub enum Step {
     /// A file was removed.
     Remove(String),
     /// Something was sent to somebody.
-    Said(Vec<Message>),
+    Said(Vec<u8>),
 }
 
 /// The options of strace that record what [`read`] takes.
@@ -29,12 +28,37 @@ pub const OPTIONS: &str = "-qq -y -xx -s 1000000 -e trace=openat,pwrite64,ftrunc
 pub fn read(path: &Path, directory: &Path) -> Vec<Step> {
     let directory = fs::canonicalize(directory).expect("it is there").to_string_lossy().into_owned();
     let text = fs::read_to_string(path).expect("strace has written it");
-    text.lines().filter_map(|line| step(line, &directory)).collect()
+    whole(text.lines()).iter().filter_map(|line| step(line, &directory)).collect()
+}
+
+/// The calls of several threads, one a line: where another thread has made one meanwhile, strace writes a call's beginning and its
+/// end apart. It counts as made at its end, but for what is sent, which may be heard before.
+fn whole<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<String> {
+    const BEGUN: &str = " <unfinished ...>";
+    let (mut begun, mut calls) = (HashMap::new(), Vec::new());
+    for line in lines {
+        // With `-f` each line begins with the thread that it is of.
+        let (thread, call) =
+            line.split_once(' ').filter(|(thread, _)| thread.parse::<u32>().is_ok()).unwrap_or(("", line));
+        let call = call.trim_start();
+        if let Some(begin) = call.strip_suffix(BEGUN) {
+            begun.insert(thread, (calls.len(), begin));
+            calls.push(String::new());
+        } else if let Some((_, end)) = call.strip_prefix("<... ").and_then(|rest| rest.split_once(" resumed>")) {
+            let Some((at, begin)) = begun.remove(thread) else { continue };
+            let call = format!("{begin}{end}");
+            if begin.starts_with("sendto(") { calls[at] = call } else { calls.push(call) }
+        } else {
+            calls.push(call.to_owned());
+        }
+    }
+    calls
 }
 
 fn step(line: &str, directory: &str) -> Option<Step> {
     let (call, rest) = line.split_once('(')?;
-    let (arguments, result) = rest.rsplit_once(") = ")?;
+    let (arguments, result) = rest.rsplit_once(" = ")?;
+    let arguments = arguments.trim_end().strip_suffix(')')?;
     if result.starts_with('-') {
         return None;
     }
@@ -55,11 +79,7 @@ fn step(line: &str, directory: &str) -> Option<Step> {
         "ftruncate" => Step::Resize(file(0)?, last?),
         "fsync" | "fdatasync" => Step::Sync(file(0)?),
         "unlink" => Step::Remove(file(0)?),
-        "sendto" => {
-            let sent = &strings[1][..number(result)?];
-            let lines = sent.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            Step::Said(lines.filter_map(|line| Message::read(line).ok()).collect())
-        }
+        "sendto" => Step::Said(strings[1][..number(result)?].to_vec()),
         _ => return None,
     })
 }

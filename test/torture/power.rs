@@ -27,9 +27,10 @@ fn record(last: u64) -> Vec<Step> {
     trace::read(&scene.path("trace"), &scene.path(""))
 }
 
-/// Notes what everybody was told.
-fn hear(heard: &mut Heard, messages: &[Message]) {
-    for message in messages {
+/// Notes what somebody was told.
+fn hear(heard: &mut Heard, said: &[u8]) {
+    let lines = said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    for message in lines.filter_map(|line| Message::read(line).ok()) {
         match message {
             Message::Range(range) => _ = heard.ranges.insert(range.lease, (range.first, range.last)),
             Message::Accepted(accepted) => heard.accepted.push(accepted.lease),
@@ -71,8 +72,8 @@ fn a_power_loss_takes_nothing_that_was_accepted() {
     let (mut heard, mut states, wanted) = (Heard::default(), 0, cases(80, 10_000));
     for (at, step) in steps.iter().enumerate() {
         platter.take(step);
-        if let Step::Said(messages) = step {
-            hear(&mut heard, messages);
+        if let Step::Said(said) = step {
+            hear(&mut heard, said);
         }
         // Spread over all steps.
         let here = wanted * (at + 1) / steps.len() - wanted * at / steps.len();

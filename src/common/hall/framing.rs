@@ -34,6 +34,12 @@ impl Framing {
         self.bare && !self.lines
     }
 
+    /// True if a line of this connection has ended by LF.
+    #[must_use]
+    pub fn has_lines(self) -> bool {
+        self.lines
+    }
+
     /// Cuts the next line off `input`. `whole`: nothing more comes, now or ever, so what is there is all of it.
     pub fn cut(&mut self, input: &[u8], whole: bool, max: usize) -> Cut {
         if self.silent && !input.is_empty() {

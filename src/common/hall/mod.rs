@@ -66,8 +66,8 @@ pub trait Host {
     /// Looks at what has come of a connection, and appends its answer to `out`.
     fn take(&mut self, name: u64, guest: &mut Self::Guest, input: &[u8], moment: Moment, out: &mut Vec<u8>) -> Taken;
 
-    /// How long an unfinished request may stay silent before it is `Moment::Silence`, in milliseconds.
-    fn grace_ms(&self, guest: &Self::Guest) -> u64;
+    /// How long an unfinished request may stay silent before it is `Moment::Silence`, in milliseconds; `None`: for ever.
+    fn grace_ms(&self, guest: &Self::Guest) -> Option<u64>;
 
     /// Of an answer that is still to come: the next byte, if it is known before the whole is. It is said to a client that may have
     /// gone: nothing else tells whether it still listens.
@@ -269,7 +269,7 @@ impl<G> Hall<G> {
 
     fn begin_grace<H: Host<Guest = G>>(&mut self, name: u64, host: &H) {
         let Some(seat) = self.seats.get(&name) else { return };
-        let ms = host.grace_ms(&seat.guest);
+        let Some(ms) = host.grace_ms(&seat.guest) else { return };
         let due = Due { at: self.now.after(ms), name, active: seat.active };
         match self.graces.iter_mut().find(|(own, _)| *own == ms) {
             Some((_, queue)) => queue.push_back(due),

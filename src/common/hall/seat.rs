@@ -62,6 +62,8 @@ pub(super) struct Seat<G> {
     hungry: bool,
     /// It stands among those that may have gone.
     pub(super) probed: bool,
+    /// It has been told all, and that nothing more comes; what it says is passed over until it ends.
+    leaving: bool,
     /// When something was last read or written.
     pub(super) active: Millis,
 }
@@ -83,6 +85,7 @@ impl<G> Seat<G> {
             silent: false,
             hungry: true,
             probed: false,
+            leaving: false,
             active: now,
         }
     }
@@ -138,12 +141,15 @@ impl<G> Seat<G> {
         now: Millis,
         ending: bool,
     ) -> io::Result<Next> {
+        if self.leaving {
+            return self.leave(scratch);
+        }
         let mut chunks = CHUNKS_TURN_MAX;
         match self.tell(host, &mut chunks, now)? {
             Told::Part => return Ok(Next::Wait),
             Told::All if self.pending => return Ok(Next::Wait),
             Told::Much => return Ok(Next::Again),
-            Told::All if ending => return Ok(Next::Close),
+            Told::All if ending => return self.leave(scratch),
             Told::All => {}
         }
         let read = if self.hungry { self.read(scratch, now)? } else { 0 };
@@ -158,6 +164,35 @@ impl<G> Seat<G> {
             _ if !self.input.is_empty() => Next::Grace,
             _ => Next::Wait,
         })
+    }
+
+    /// Ends the connection. Closing it over something unread would take back what was told: the system would send a reset.
+    fn leave(&mut self, scratch: &mut [u8]) -> io::Result<Next> {
+        let first = !std::mem::replace(&mut self.leaving, true);
+        if first {
+            self.stream.shut_down_sending();
+        }
+        Ok(match self.pass_over(scratch)? {
+            None => Next::Close,
+            // Who has said nothing more has nothing unread.
+            Some(0) if first => Next::Close,
+            Some(passed) if passed >= CHUNKS_TURN_MAX * scratch.len() => Next::Again,
+            Some(_) => Next::Wait,
+        })
+    }
+
+    /// Reads what there is and drops it: how much that was, `None` at its end.
+    fn pass_over(&mut self, scratch: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut passed = 0;
+        for _ in 0..CHUNKS_TURN_MAX {
+            match self.stream.read(scratch) {
+                Ok(0) => return Ok(None),
+                Ok(count) => passed += count,
+                Err(error) if is_pause(&error) => return Ok(Some(passed)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(passed))
     }
 
     /// Reads once; how much.

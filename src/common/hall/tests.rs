@@ -20,8 +20,8 @@ impl Host for Slow {
         Taken::Later(input.len())
     }
 
-    fn grace_ms(&self, (): &()) -> u64 {
-        0
+    fn grace_ms(&self, (): &()) -> Option<u64> {
+        Some(0)
     }
 
     fn beginning(&mut self, (): &mut (), _: &mut Vec<u8>) {}
@@ -69,8 +69,8 @@ impl Host for Long {
         Taken::Enough(1)
     }
 
-    fn grace_ms(&self, _: &(u64, usize)) -> u64 {
-        0
+    fn grace_ms(&self, _: &(u64, usize)) -> Option<u64> {
+        Some(0)
     }
 
     fn beginning(&mut self, _: &mut (u64, usize), _: &mut Vec<u8>) {}

@@ -12,8 +12,10 @@ pub mod rows;
 
 pub use fault::{damaged, refusal, subject};
 
+use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ use super::error::{Error, Result};
 use super::exit::Status;
 use super::limits::{LEDGER_BUSY_MAX_MS, WAL_MAX_BYTES};
 
+/// How every SQLite file begins: <https://www.sqlite.org/fileformat2.html>, 1.3.
+const MAGIC: [u8; 16] = *b"SQLite format 3\0";
 /// The size of a page of the file, SQLite's own default.
 const PAGE_BYTES: usize = 4096;
 /// More than the statements of a ledger: each is prepared once.
@@ -40,6 +44,8 @@ pub struct Kind {
     pub tables: &'static str,
     /// The program that has ledgers of this kind: another of it may hold one, and its manual says what to do about damage.
     pub program: &'static str,
+    /// What is in it is nobody else's to read.
+    pub is_secret: bool,
 }
 
 /// What became of a transaction.
@@ -49,6 +55,17 @@ pub enum Written {
     Done,
     /// There is no room for it. Nothing of it is written; try again when there may be.
     NoRoom(Error),
+}
+
+/// True if the file at `path` looks like a store, of whatever kind.
+#[must_use]
+pub fn is_store(path: &str) -> bool {
+    let mut begin = [0; MAGIC.len()];
+    // What is read of a pipe is gone.
+    if !fs::metadata(path).is_ok_and(|file| file.is_file()) {
+        return false;
+    }
+    File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == MAGIC
 }
 
 /// What an open ledger writes, itself and its log, and the directory that the log is removed from; nothing for one in memory.
@@ -73,6 +90,8 @@ pub struct Store {
     path: String,
     /// Its write-ahead log: SQLite keeps it beside the file that a symbolic link leads to.
     log: PathBuf,
+    /// That was there when it was opened, and nothing was written since.
+    log_is_found: Cell<bool>,
     /// To read it, and to write what is no single transaction of `write`.
     pub connection: Connection,
 }
@@ -101,14 +120,24 @@ impl Store {
             Err(error) if error.kind() != ErrorKind::NotFound || !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => {
                 return Err(Error::new(Status::Io, subject(path), error));
             }
+            Err(_) if kind.is_secret => {
+                // SQLite gives the log the rights of the file.
+                let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+                made.map_err(|error| Error::new(Status::Io, subject(path), error))?;
+            }
             _ => {}
         }
         let file = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
+        if fs::metadata(&file).is_ok_and(|file| file.len() > 0) && !is_store(path) {
+            // SQLite would take a file of one byte for an empty one.
+            return Err(Error::new(Status::Io, subject(path), kind.no_ledger()));
+        }
         let log = log_of(&file);
+        let log_is_found = Cell::new(log.exists());
         examine::file(&file, &log).map_err(|error| kind.failure(path, &error))?;
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let connection = connection.map_err(|error| kind.failure(path, &error))?;
-        let store = Self { kind, path: path.to_owned(), log, connection };
+        let store = Self { kind, path: path.to_owned(), log, log_is_found, connection };
         store.lock().and_then(|()| examine::log(&store.log)).map_err(|error| store.explain(&error))?;
         Ok(store)
     }
@@ -121,6 +150,12 @@ impl Store {
         // Set before anything is read: then no other process gets in for as long as this one lives.
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         db.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
+    }
+
+    /// True if there was a log beside it when it was opened, if only an empty one; until it is written to.
+    #[must_use]
+    pub fn has_found_log(&self) -> bool {
+        self.log_is_found.get()
     }
 
     /// Its path, as it was given.
@@ -190,6 +225,7 @@ impl Store {
     /// If it can't be brought into WAL mode.
     pub fn enter_modes(&self) -> rusqlite::Result<()> {
         let db = &self.connection;
+        self.log_is_found.set(false);
         self.enter_wal_mode()?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
@@ -265,8 +301,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // SQLite would copy the log at its end, and pass over what fails. Only a log without anything in it goes.
-        if fs::metadata(&self.log).is_ok_and(|log| log.len() == 0) {
+        // SQLite would copy the log at its end, and pass over what fails. Only a log without anything in it goes, which this has made.
+        if !self.log_is_found.get() && fs::metadata(&self.log).is_ok_and(|log| log.len() == 0) {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }

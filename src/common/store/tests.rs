@@ -8,6 +8,7 @@ const TALLY: Kind = Kind {
     format: 3,
     tables: "CREATE TABLE tally (name TEXT PRIMARY KEY, count INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;",
     program: "tally",
+    is_secret: false,
 };
 const OTHER: Kind = Kind { application_id: 1, program: "other", ..TALLY };
 const LATER: Kind = Kind { format: 4, ..TALLY };

@@ -20,10 +20,11 @@ use std::net::SocketAddr;
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::net;
+use crate::common::output;
 use crate::common::process;
+use crate::pow::PORT;
 use crate::pow::options::Load;
 use crate::pow::puzzle::Difficulty;
-use crate::pow::{PORT, print};
 
 use drive::{Outcome, Plan, Watch, drive};
 use exchange::Proofs;
@@ -44,7 +45,7 @@ pub fn run(options: &Load) -> Result<()> {
     }
     let outcome = ask(&plan, options.difficulty, &mut watch)?;
     watch.clear();
-    print(shown::summary(&address, &plan, options.difficulty, &outcome).as_bytes())?;
+    output::print(shown::summary(&address, &plan, options.difficulty, &outcome).as_bytes())?;
     judge(&address, &outcome)?;
     let silent = outcome.tally.of(What::Reply) == 0 && !outcome.interrupted;
     if silent { Err(Error::new(Status::Failed, format!("server at {address}"), "no proof came")) } else { Ok(()) }
@@ -81,7 +82,7 @@ fn compare(address: &str, plan: &Plan, difficulties: impl Iterator<Item = u8>, w
     if columns.is_empty() {
         return Err(Error::new(Status::Failed, "load", "ended before a difficulty was measured"));
     }
-    print(shown::table(&columns, plan.connections, cores).as_bytes())?;
+    output::print(shown::table(&columns, plan.connections, cores).as_bytes())?;
     columns.iter().flat_map(|column| [&column.many, &column.few]).try_for_each(|outcome| {
         judge(address, outcome)?;
         let refused = outcome.tally.sample().filter(|_| outcome.tally.of(What::Reply) == 0);

@@ -1,0 +1,5 @@
+//! See `loot --help`, and `aliquot::loot`.
+
+fn main() -> std::process::ExitCode {
+    aliquot::loot::main()
+}
