@@ -28,49 +28,80 @@ type Client = fn(SocketAddr, u32) -> Result<Vec<u32>, String>;
 
 const CLIENTS: [(&str, Client); 2] = [("Rust", rust), ("Python", python)];
 
-/// Measures in turns; a table.
-pub fn measure() -> Result<String, String> {
-    let apart = Apart::stay()?;
-    let mut table = format!(
-        "A box of {SIZE} numbers, drawn one by one over one connection for each client, all clients on one core, medians of {ROUNDS} \
-         rounds. Synced, {SYNCED_SIZE} were drawn; the seconds are {} times those measured:\n\n\
-         | | clients | kept | seconds for {SIZE} | µs a draw |\n|---|--:|---|--:|--:|\n",
-        SIZE / SYNCED_SIZE
-    );
-    let kinds =
-        [(Kept::No, "no", SIZE), (Kept::Ahead, "ledger ahead", SIZE), (Kept::Synced, "each draw synced", SYNCED_SIZE)];
-    for (kept, name, size) in kinds {
-        let cases = CLIENTS.iter().flat_map(|client| [1, 2].map(|count| (client, count)));
-        let mut cases: Vec<_> = cases.map(|(client, count)| (client, count, Vec::new())).collect();
-        for _ in 0..ROUNDS {
-            for ((_, client), count, rounds) in &mut cases {
-                rounds.push(drain(&apart, kept, size, *count, *client)?);
-            }
-        }
-        for ((language, _), count, rounds) in cases {
-            let each = median(rounds) / f64::from(size);
-            let (all, each) = (each * f64::from(SIZE), each * 1e6);
-            table += &format!("| {language} | {count} | {name} | {all:.2} | {each:.1} |\n");
-        }
-    }
-    Ok(table)
+/// What is measured.
+struct Case {
+    /// Server and clients have a core each; else they are where the system puts them, as a user's are.
+    is_apart: bool,
+    kept: Kept,
+    size: u32,
+    clients: u32,
+    client: (&'static str, Client),
+    seconds: Vec<f64>,
 }
 
-/// Drains a box by so many clients; the seconds that it takes. Each number has to come exactly once.
-fn drain(apart: &Apart, kept: Kept, size: u32, clients: u32, client: Client) -> Result<f64, String> {
-    let stock = Stock::start(apart, Peer::Loot, size, kept)?;
-    let (address, begin) = (stock.server().address(), Instant::now());
-    let threads: Vec<_> = (0..clients).map(|_| thread::spawn(move || client(address, size / clients))).collect();
-    let mut numbers = Vec::new();
-    for thread in threads {
-        numbers.extend(thread.join().map_err(|_| "a client panicked")??);
+fn cases() -> Vec<Case> {
+    let kinds = [
+        (false, Kept::No, SIZE),
+        (false, Kept::Ahead, SIZE),
+        (false, Kept::Synced, SYNCED_SIZE),
+        (true, Kept::No, SIZE),
+    ];
+    let of = |(is_apart, kept, size)| {
+        let pairs = CLIENTS.iter().flat_map(|client| [1, 2].map(|count| (*client, count)));
+        pairs.map(move |(client, clients)| Case { is_apart, kept, size, clients, client, seconds: Vec::new() })
+    };
+    kinds.into_iter().flat_map(of).collect()
+}
+
+/// Measures in turns; a table.
+pub fn measure() -> Result<String, String> {
+    let mut cases = cases();
+    for _ in 0..ROUNDS {
+        for case in &mut cases {
+            let seconds = case.drain()?;
+            case.seconds.push(seconds);
+        }
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    numbers.sort_unstable();
-    if !numbers.into_iter().eq(1..=size) || stock.says("left")? > 0 {
-        return Err(format!("{clients} clients didn't draw each of {size} numbers exactly once"));
+    let rows: String = cases.iter().map(Case::row).collect();
+    Ok(format!(
+        "A box of {SIZE} numbers, drawn one by one over one connection for each client, medians of {ROUNDS} rounds. Where each draw is \
+         synced, {SYNCED_SIZE} were drawn; the seconds are {} times those measured:\n\n\
+         | | clients | kept | cores | seconds for {SIZE} | µs a draw |\n|---|--:|---|---|--:|--:|\n{rows}",
+        SIZE / SYNCED_SIZE
+    ))
+}
+
+impl Case {
+    fn row(&self) -> String {
+        let kept = match self.kept {
+            Kept::No => "no",
+            Kept::Ahead => "ledger ahead",
+            Kept::Synced => "each draw synced",
+        };
+        let cores = if self.is_apart { "one each" } else { "as the system has it" };
+        let each = median(self.seconds.clone()) / f64::from(self.size);
+        let (all, each) = (each * f64::from(SIZE), each * 1e6);
+        format!("| {} | {} | {kept} | {cores} | {all:.2} | {each:.1} |\n", self.client.0, self.clients)
     }
-    Ok(seconds)
+
+    /// Drains a box; the seconds that it takes. Each number has to come exactly once.
+    fn drain(&self) -> Result<f64, String> {
+        let apart = self.is_apart.then(Apart::stay).transpose()?;
+        let (size, (_, client)) = (self.size, self.client);
+        let stock = Stock::start(apart.as_ref(), Peer::Loot, size, self.kept)?;
+        let (address, share, begin) = (stock.server().address(), size / self.clients, Instant::now());
+        let threads: Vec<_> = (0..self.clients).map(|_| thread::spawn(move || client(address, share))).collect();
+        let mut numbers = Vec::new();
+        for thread in threads {
+            numbers.extend(thread.join().map_err(|_| "a client panicked")??);
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        numbers.sort_unstable();
+        if !numbers.into_iter().eq(1..=size) || stock.says("left")? > 0 {
+            return Err(format!("{} clients didn't draw each of {size} numbers exactly once", self.clients));
+        }
+        Ok(seconds)
+    }
 }
 
 fn rust(address: SocketAddr, count: u32) -> Result<Vec<u32>, String> {

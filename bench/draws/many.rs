@@ -32,7 +32,7 @@ pub fn measure() -> Result<String, String> {
             for turn in 0..LOADS.len() {
                 let nth = (round + turn) % LOADS.len();
                 let (peer, size, seconds) = LOADS[nth];
-                let mut stock = Stock::start(&apart, peer, size, kept)?;
+                let mut stock = Stock::start(Some(&apart), peer, size, kept)?;
                 stock.load(ASK, CONNECTIONS, WARM_UP_SECONDS)?;
                 rounds[nth].push(stock.load(ASK, CONNECTIONS, seconds)?);
                 stock.check()?;

@@ -53,7 +53,8 @@ pub struct Figures {
 }
 
 impl Stock {
-    pub fn start(apart: &Apart, peer: Peer, size: u32, kept: Kept) -> Result<Self, String> {
+    /// On the first core, or, without `apart`, wherever the system puts it.
+    pub fn start(apart: Option<&Apart>, peer: Peer, size: u32, kept: Kept) -> Result<Self, String> {
         let directory = (kept != Kept::No).then(directory).transpose()?;
         let path = directory.as_ref().map(|directory| directory.path().display().to_string());
         let server = match peer {
@@ -62,9 +63,9 @@ impl Stock {
                 let size = size.to_string();
                 let ahead = if kept == Kept::Ahead { AHEAD } else { "0" };
                 let options = ["--threads", "1", "--size", &size, "--ledger", &ledger, "--ahead", ahead];
-                Server::serve(Some(apart), env!("CARGO_BIN_EXE_loot"), &options)?
+                Server::serve(apart, env!("CARGO_BIN_EXE_loot"), &options)?
             }
-            Peer::Redis => redis::start(apart, size, path.as_deref())?,
+            Peer::Redis => redis::start(apart.ok_or("redis wants a core of its own")?, size, path.as_deref())?,
         };
         Ok(Self { server, peer, size, answered: 0, unheard: 0, _directory: directory })
     }

@@ -30,7 +30,8 @@ pub struct Compared {
 /// Measures both, each with a server of its own.
 pub fn compare(apart: &Apart, kept: Kept, load: Load, rounds: usize) -> Result<Compared, String> {
     let ask = Ask { at_once: load.at_once, ..Ask::ONE };
-    let mut stocks = [Stock::start(apart, Peer::Loot, SIZE, kept)?, Stock::start(apart, Peer::Redis, SIZE, kept)?];
+    let mut stocks =
+        [Stock::start(Some(apart), Peer::Loot, SIZE, kept)?, Stock::start(Some(apart), Peer::Redis, SIZE, kept)?];
     for stock in &mut stocks {
         stock.load(ask, load.connections, WARM_UP_SECONDS.min(load.seconds))?;
     }
