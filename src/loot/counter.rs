@@ -1,6 +1,6 @@
 //! The counter of a box: the index of the number that is drawn next. This file is all there is to "no number twice".
 //!
-//! `sync` is the standard library's, or that of a model checker, which compiles this very file (test/loot/model.rs).
+//! `sync` is the standard library's, or that of a model checker, which compiles this very file (test/race/model.rs).
 
 use std::ops::Range;
 use std::sync::PoisonError;
