@@ -2,7 +2,7 @@
 //! takes, one after the other.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ const ROUNDS: usize = 3;
 const SIZE: u32 = 100_000;
 /// The same for `Kept::Synced`: each draw waits for the disk.
 const SYNCED_SIZE: u32 = 5_000;
+/// Messages whose echo is waited for.
+const ECHOES: u32 = 20_000;
 /// What such a client reads at once.
 const READ_BYTES: usize = 2_048;
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -63,12 +65,40 @@ pub fn measure() -> Result<String, String> {
         }
     }
     let rows: String = cases.iter().map(Case::row).collect();
+    let echoes: Vec<_> =
+        (0..ROUNDS).map(|_| echo()).collect::<std::io::Result<_>>().map_err(|error| error.to_string())?;
     Ok(format!(
         "A box of {SIZE} numbers, drawn one by one over one connection for each client, medians of {ROUNDS} rounds. Where each draw is \
          synced, {SYNCED_SIZE} were drawn; the seconds are {} times those measured:\n\n\
-         | | clients | kept | cores | seconds for {SIZE} | µs a draw |\n|---|--:|---|---|--:|--:|\n{rows}",
-        SIZE / SYNCED_SIZE
+         | | clients | kept | cores | seconds for {SIZE} | µs a draw |\n|---|--:|---|---|--:|--:|\n{rows}\n\
+         A message and its echo between two threads that do nothing else: {:.1} µs.\n",
+        SIZE / SYNCED_SIZE,
+        median(echoes)
     ))
+}
+
+/// What a client waits for at least: the µs of a message and its echo, each side asleep until the other has spoken.
+fn echo() -> std::io::Result<f64> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let (mut server, _) = listener.accept()?;
+    let answers = thread::spawn(move || {
+        let mut room = [0; READ_BYTES];
+        while let Ok(read @ 1..) = server.read(&mut room) {
+            if server.write_all(&room[..read]).is_err() {
+                return;
+            }
+        }
+    });
+    let (begin, mut room) = (Instant::now(), [0; READ_BYTES]);
+    for _ in 0..ECHOES {
+        client.write_all(b"draw 1")?;
+        client.read_exact(&mut room[..b"draw 1".len()])?;
+    }
+    let each = begin.elapsed().as_secs_f64() * 1e6 / f64::from(ECHOES);
+    drop(client);
+    let _ = answers.join();
+    Ok(each)
 }
 
 impl Case {
