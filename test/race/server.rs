@@ -1,7 +1,6 @@
 //! The server under eight clients, with what can happen to both of them: their history is one counter's.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use fastrand::Rng;
 use nix::sys::signal::Signal;
 
 use super::drawers::{Drawers, ask_number, check_all};
-use crate::support::{Process, SIGKILL, Scene, until};
+use crate::support::{Loot, SIGKILL, Scene, until};
 use crate::torture::cases;
 
 /// More than is drawn before a test ends.
@@ -17,13 +16,11 @@ const SIZE: u32 = 2_000_000;
 /// Answers between two faults.
 const BETWEEN: usize = 100;
 
-/// Starts a server, and waits until it listens: where it does.
-fn start(scene: &Scene, listen: &str, options: &str) -> (Rc<Process>, SocketAddr) {
-    let arguments = format!("serve --threads 3 --size {SIZE} --listen {listen} {options}");
-    let process = scene.start("loot", &arguments);
-    let line = process.log.line_or_end("listening on ").unwrap_or_else(|| panic!("{}", process.evidence()));
-    let address = line.rsplit(' ').next().and_then(|address| address.parse().ok()).expect("an address");
-    (process, address)
+/// Starts a server, and waits until it listens.
+fn start(scene: &Scene, listen: &str, options: &str) -> (Loot, SocketAddr) {
+    let server = scene.loot_at(listen, &format!("--threads 3 --size {SIZE} {options}"));
+    let address = server.address;
+    (server, address)
 }
 
 /// Waits until so many more answers were heard.
@@ -88,7 +85,7 @@ fn kills(scene: &Scene, random: &mut Rng, kills: usize, options: &str) -> (u32, 
         thread::sleep(Duration::from_micros(random.u64(0..30_000)));
         server.signal(Signal::SIGKILL);
         assert_eq!(server.wait_gone(), SIGKILL);
-        scene.forget(&server);
+        scene.forget(&server.process());
     }
     let (_server, address) = start(scene, &listen, options);
     drawers.go_to(address);

@@ -27,12 +27,8 @@ fn ahead(nth: usize) -> u32 {
 
 /// Starts a server through another command and waits until it listens; `Err` if it ends before.
 fn start(scene: &Scene, through: &str, listen: &str, ahead: u32) -> Result<(Rc<Process>, SocketAddr), Rc<Process>> {
-    let arguments = format!("serve --threads 2 --size {SIZE} --ahead {ahead} --listen {listen}");
-    let process = scene.start_through(through, "loot", &arguments);
-    match process.log.line_or_end("listening on ") {
-        Some(line) => Ok((process, line.rsplit(' ').next().unwrap().parse().unwrap())),
-        None => Err(process),
-    }
+    let server = scene.try_loot(through, listen, &format!("--threads 2 --size {SIZE} --ahead {ahead}"))?;
+    Ok((server.process(), server.address))
 }
 
 /// Ends a server, if it hasn't; its status. strace takes no signal of this kind itself.
