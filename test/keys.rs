@@ -117,7 +117,7 @@ fn what_a_key_may_not_do_is_refused() {
     }
     let mut viewer = Secure::connect(house.manage.address, &house.keys.context("viewer"));
     viewer.say("<hello version='1' role='report'/>");
-    viewer.tell(Query {});
+    viewer.tell(Query { cells: None });
     assert!(matches!(viewer.hear(), Message::Welcome(_)));
     assert!(matches!(viewer.hear(), Message::Status(_)));
     house.end();
@@ -260,10 +260,10 @@ fn a_key_of_another_search_is_nobody() {
     let (keys, others) = (Keys::new(&scene, "keys", &[]), Keys::new(&scene, "others", &[]));
     let manage = scene.manage("--ledger :memory: --keys keys");
     let own = &others.key("operator");
-    let mut pinning = Secure::connect(manage.address, &context(own, own.manage));
+    let mut pinning = Secure::connect(manage.address, &context(own, own.server));
     pinning.say("<hello version='1' role='report'/>");
     assert_eq!(pinning.line(), Err(Broken::WrongKey));
-    let mut trusting = Secure::connect(manage.address, &context(own, keys.key("manage").manage));
+    let mut trusting = Secure::connect(manage.address, &context(own, keys.key("manage").server));
     trusting.say("<hello version='1' role='report'/>");
     assert_eq!(trusting.error().0, Code::Unauthorized);
 }

@@ -1,6 +1,6 @@
 //! TLS 1.3 with raw public keys (RFC 8446, RFC 7250), by rustls: bytes in, bytes out; it touches no socket and no clock.
 //!
-//! Both sides show an Ed25519 key and prove that they have its secret. A client takes one key alone, its manage's. A
+//! Both sides show an Ed25519 key and prove that they have its secret. A client takes one key alone, its server's. A
 //! server takes any: who that is, and whether it may come in, is decided above, where it can be answered in words.
 
 use std::io::{self, Read, Write};
@@ -69,7 +69,7 @@ impl Context {
     /// As [`keys::load`].
     pub fn by_key(given: Option<&str>, roles: &[Role]) -> Result<Option<Self>> {
         let key = keys::named(given).map(|given| keys::load(given, roles)).transpose()?;
-        key.map(|key| Self::client(key.secret, key.manage)).transpose()
+        key.map(|key| Self::client(key.secret, key.server)).transpose()
     }
 
     /// A client that shows the key of `secret` and takes no server but the one that has the key `pinned`.
@@ -117,7 +117,7 @@ impl Context {
         let connection = match &self.0 {
             Side::Client(config) => {
                 // The name is of no meaning: the server is known by its key, and the name isn't sent.
-                let name = ServerName::try_from("manage").map_err(|error| failed(&error))?;
+                let name = ServerName::try_from("server").map_err(|error| failed(&error))?;
                 ClientConnection::new(Arc::clone(config), name).map(Connection::from)
             }
             Side::Server(config) => ServerConnection::new(Arc::clone(config)).map(Connection::from),

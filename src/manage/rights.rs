@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::common::keyring;
 use crate::common::keys::{Public, Role};
 use crate::common::limits::HOST_MAX_BYTES;
 use crate::common::message::{Code, Message, Role as Purpose};
@@ -20,6 +21,16 @@ pub enum Bearer {
     Anyone,
     /// The holder of this key, which has this role and name.
     Key(Role, String, Public),
+}
+
+impl From<keyring::Bearer> for Bearer {
+    fn from(bearer: keyring::Bearer) -> Self {
+        match bearer {
+            keyring::Bearer::Key(role, name, key) => Self::Key(role, name, key),
+            keyring::Bearer::Unsure => Self::Unsure,
+            keyring::Bearer::Stranger(key) => Self::Stranger(key),
+        }
+    }
 }
 
 impl fmt::Display for Bearer {

@@ -38,7 +38,7 @@ impl Thief<'_> {
     /// Tries in the `nth` way.
     fn attempt(&self, nth: usize) -> (Answer, Answer) {
         let (manage, keys) = (self.house.manage.address, &self.house.keys);
-        let pinned = keys.key("manage").manage;
+        let pinned = keys.key("manage").server;
         let forbidden = Ok(Code::Forbidden);
         match nth % WAYS {
             0 => (in_plain_text(manage), Ok(Code::Keys)),

@@ -21,7 +21,7 @@ fn keys_are_made_for_their_owner_alone_and_only_those_that_are_missing() {
         assert_eq!(mode(&keys.file(name)), 0o600, "{name}");
     }
     assert_eq!((mode(&keys.list()), mode(&scene.path("keys"))), (0o600, 0o700));
-    assert_eq!((keys.key("node02").role, keys.key("node02").manage), (Role::Worker, keys.key("manage").manage));
+    assert_eq!((keys.key("node02").role, keys.key("node02").server), (Role::Worker, keys.key("manage").server));
     let (list, worker) = (fs::read_to_string(keys.list()).unwrap(), keys.key("worker"));
     keys.remove("node02");
     let again = Keys::new(&scene, "keys", &["viewer:ann"]);

@@ -1,4 +1,4 @@
-//! `authorized`: whom a manage knows. A line a key: role, name, public key. Whoever has no line there is nobody.
+//! `authorized`: whom a server knows. A line a key: role, name, public key. Whoever has no line there is nobody.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -25,6 +25,7 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Authorized {
     path: PathBuf,
+    server: Role,
     keys: BTreeMap<Public, Entry>,
     faults: Vec<String>,
     /// Keys that were there, and at how many ticks they haven't been since.
@@ -58,13 +59,14 @@ impl Stamp {
 }
 
 impl Authorized {
-    /// Reads the file `path`.
+    /// Reads the file `path`, for this server. It may list the clients of another as well.
     ///
     /// # Errors
     /// Refused: it can't be read, or others can write it.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, server: Role) -> Result<Self> {
         let mut authorized = Self {
             path: path.to_owned(),
+            server,
             keys: BTreeMap::new(),
             faults: Vec::new(),
             gone: BTreeMap::new(),
@@ -88,7 +90,7 @@ impl Authorized {
         (self.stamp, self.read) = (None, SystemTime::now());
         let text = read_public(&self.path, AUTHORIZED_MAX_BYTES)?;
         self.stamp = stamp;
-        let (keys, faults) = parse(&text);
+        let (keys, faults) = parse(&text, self.server);
         let former = std::mem::replace(&mut self.keys, keys).into_keys();
         former.filter(|key| !self.keys.contains_key(key)).for_each(|key| _ = self.gone.entry(key).or_insert(0));
         self.gone.retain(|key, _| !self.keys.contains_key(key));
@@ -126,11 +128,11 @@ impl Authorized {
 }
 
 /// The keys of a text, and the lines that are none, by their number.
-fn parse(text: &str) -> (BTreeMap<Public, Entry>, Vec<(usize, String)>) {
+fn parse(text: &str, server: Role) -> (BTreeMap<Public, Entry>, Vec<(usize, String)>) {
     let (mut keys, mut faults) = (BTreeMap::new(), Vec::new());
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.split('#').next().unwrap_or("")));
     for (at, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-        match parse_line(line) {
+        match parse_line(line, server) {
             Ok((key, _)) if keys.contains_key(&key) => faults.push((at, "this key has a line already".to_owned())),
             Ok((key, entry)) => _ = keys.insert(key, entry),
             Err(fault) => faults.push((at, fault)),
@@ -139,12 +141,12 @@ fn parse(text: &str) -> (BTreeMap<Public, Entry>, Vec<(usize, String)>) {
     (keys, faults)
 }
 
-fn parse_line(line: &str) -> std::result::Result<(Public, Entry), String> {
+fn parse_line(line: &str, server: Role) -> std::result::Result<(Public, Entry), String> {
     let [role, name, key] = line.split_whitespace().collect::<Vec<_>>()[..] else {
         return Err("a line is: role name key".to_owned());
     };
-    let role = role.parse().ok().filter(|role| *role != Role::Manage);
-    let role = role.ok_or("a role is worker, viewer or operator")?;
+    let role = role.parse().ok().filter(|role: &Role| role.server() != *role);
+    let role = role.ok_or_else(|| format!("a role is {}", server.clients_in_words()))?;
     let key = key.parse().map_err(|()| "a key is 64 hexadecimal digits".to_owned())?;
     if name.len() > KEY_NAME_MAX_BYTES || name.contains(char::is_control) {
         return Err(format!("a name has {KEY_NAME_MAX_BYTES} printable bytes at most"));
@@ -166,7 +168,7 @@ mod tests {
     fn each_line_is_a_key() {
         let text =
             format!("# who may do what\n\n{}  {}# gone\n", line("worker", "node02", 1), line("operator", "ann", 2));
-        let (keys, faults) = parse(&text);
+        let (keys, faults) = parse(&text, Role::Manage);
         assert_eq!((keys.len(), faults.len()), (2, 0));
         assert_eq!(keys[&Public([1; 32])], Entry { role: Role::Worker, name: "node02".to_owned() });
         assert_eq!(keys[&Public([2; 32])].role, Role::Operator);
@@ -180,19 +182,20 @@ mod tests {
             (format!("worker {key}\n"), 1, "a line is"),
             (format!("\nworker a b {key}\n"), 2, "a line is"),
             (format!("master a {key}\n"), 1, "a role is"),
-            (format!("manage a {key}\n"), 1, "a role is"),
+            (format!("manage a {key}\n"), 1, "a role is worker, viewer or operator"),
+            (format!("collect a {key}\n"), 1, "a role is"),
             (format!("worker a {key}0\n"), 1, "64 hexadecimal"),
             (format!("worker a +{}\n", &key.to_string()[1..]), 1, "64 hexadecimal"),
             (format!("{}{}", line("worker", "a", 1), line("operator", "b", 1)), 2, "already"),
             (line("worker", &"n".repeat(KEY_NAME_MAX_BYTES + 1), 1), 1, "bytes at most"),
         ];
         for (text, at, what) in faults {
-            let (keys, faults) = parse(&format!("{text}{other}"));
+            let (keys, faults) = parse(&format!("{text}{other}"), Role::Manage);
             let [(line, fault)] = &faults[..] else { panic!("{text:?}: {faults:?}") };
             assert!(*line == at && fault.contains(what), "{text:?}: line {line}: {fault}");
             assert!(keys.contains_key(&Public([9; 32])), "{text:?}");
         }
-        let (keys, faults) = parse(&line("worker", &"n".repeat(KEY_NAME_MAX_BYTES), 1));
+        let (keys, faults) = parse(&line("worker", &"n".repeat(KEY_NAME_MAX_BYTES), 1), Role::Collect);
         assert_eq!((keys.len(), faults.len()), (1, 0));
     }
 
@@ -214,7 +217,7 @@ mod tests {
     fn who_is_taken_off_is_gone_after_some_ticks() {
         let (gone, stays) = (Public([1; 32]), Public([2; 32]));
         let (_directory, path) = list(&[line("worker", "a", 1), line("viewer", "b", 2)].concat());
-        let mut authorized = Authorized::open(&path).unwrap();
+        let mut authorized = Authorized::open(&path, Role::Manage).unwrap();
         // As long as before: that it has changed must show all the same.
         write(&path, &[line("worker", "a", 3), line("viewer", "b", 2)].concat());
         authorized.refresh().unwrap();
@@ -235,8 +238,8 @@ mod tests {
         let comment = |length: u64| format!("{key}{}", "#".repeat(length as usize - key.len()));
         let (_directory, path) = list(&comment(AUTHORIZED_MAX_BYTES));
         assert_eq!(path.metadata().unwrap().len(), AUTHORIZED_MAX_BYTES);
-        assert!(Authorized::open(&path).is_ok());
+        assert!(Authorized::open(&path, Role::Manage).is_ok());
         write(&path, &comment(AUTHORIZED_MAX_BYTES + 1));
-        assert!(Authorized::open(&path).unwrap_err().to_string().contains("longer than 1048576 bytes"));
+        assert!(Authorized::open(&path, Role::Manage).unwrap_err().to_string().contains("longer than 1048576 bytes"));
     }
 }

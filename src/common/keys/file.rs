@@ -25,8 +25,8 @@ pub struct KeyFile {
     pub name: String,
     /// The secret.
     pub secret: Secret,
-    /// The public key of the manage that it is for.
-    pub manage: Public,
+    /// The public key of the server that it is for.
+    pub server: Public,
 }
 
 impl KeyFile {
@@ -41,26 +41,26 @@ impl KeyFile {
 
     fn parse(text: &str) -> std::result::Result<Self, String> {
         let value = |word: &'static str| value_of(text, word);
-        let role = value("role")?.parse().map_err(|()| "its role is none that there is".to_owned())?;
+        let role: Role = value("role")?.parse().map_err(|()| "its role is none that there is".to_owned())?;
         let hex =
             |word| value(word).and_then(|v| parse_hex(v).ok_or(format!("its {word} isn't 64 hexadecimal digits")));
         Ok(Self {
             role,
             name: value("name")?.to_owned(),
             secret: Secret(hex("secret")?),
-            manage: Public(hex("manage")?),
+            server: Public(hex(role.server().name())?),
         })
     }
 
     /// The text of the file.
     #[must_use]
     pub fn text(&self) -> String {
-        let (role, name) = (self.role, &self.name);
+        let (role, name, server) = (self.role, &self.name, self.role.server());
         format!(
-            "# A secret key of aliquot: to its manage, who can read this file is \"{name}\", role {role}.\n\
-             role    {role}\nname    {name}\nsecret  {}\nmanage  {}\n",
+            "# A secret key of aliquot: to its {server}, who can read this file is \"{name}\", role {role}.\n\
+             role    {role}\nname    {name}\nsecret  {}\n{server:<7} {}\n",
             self.secret.to_hex(),
-            self.manage
+            self.server
         )
     }
 }

@@ -1,6 +1,6 @@
 //! Keys: who may do what. A key is an Ed25519 key pair; there is no certificate, no authority and no expiry.
 //!
-//! A key file holds one secret and the public key of the manage that it is for, so that one file is all that a host needs.
+//! A key file holds one secret and the public key of the server that it is for, so that one file is all that a host needs.
 
 mod authorized;
 mod file;
@@ -26,6 +26,45 @@ named! {
         Viewer = "viewer",
         /// Reads reports, and may end the search.
         Operator = "operator",
+        /// Takes metrics: agents know it by its key.
+        Collect = "collect",
+        /// Pushes metrics.
+        Agent = "agent",
+    }
+}
+
+impl Role {
+    /// Whom a key of this role is for: the server whose public key stands in its file. A server's is for itself.
+    #[must_use]
+    pub fn server(self) -> Self {
+        match self {
+            Self::Manage | Self::Worker | Self::Viewer | Self::Operator => Self::Manage,
+            Self::Collect | Self::Agent => Self::Collect,
+        }
+    }
+
+    /// The roles of those whom this server may know.
+    pub fn clients(self) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |role| *role != self && role.server() == self)
+    }
+
+    /// The names of `clients` in a sentence: "worker, viewer or operator".
+    fn clients_in_words(self) -> String {
+        let names: Vec<_> = self.clients().map(Self::name).collect();
+        match names.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, others)) => format!("{} or {last}", others.join(", ")),
+            None => "none".to_owned(),
+        }
+    }
+
+    /// The role called `name`, of those whom `server` may know.
+    ///
+    /// # Errors
+    /// Which these are.
+    pub fn of_client(name: &str, server: Self) -> Result<Self, String> {
+        let role = name.parse().ok().filter(|role: &Self| server.clients().any(|client| client == *role));
+        role.ok_or_else(|| format!("the role is {}", server.clients_in_words()))
     }
 }
 
@@ -79,4 +118,26 @@ fn parse_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
         *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
     }
     digits.then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_client_is_of_one_server() {
+        let clients = |server: Role| server.clients().map(Role::name).collect::<Vec<_>>();
+        assert_eq!(clients(Role::Manage), ["worker", "viewer", "operator"]);
+        assert_eq!(clients(Role::Collect), ["agent"]);
+        assert_eq!(clients(Role::Agent), [""; 0]);
+    }
+
+    #[test]
+    fn a_client_of_another_server_is_none() {
+        assert_eq!(Role::of_client("agent", Role::Collect), Ok(Role::Agent));
+        assert_eq!(Role::of_client("worker", Role::Collect), Err("the role is agent".to_owned()));
+        for other in ["agent", "manage", "boss"] {
+            assert_eq!(Role::of_client(other, Role::Manage), Err("the role is worker, viewer or operator".to_owned()));
+        }
+    }
 }
