@@ -2,12 +2,12 @@
 
 use std::process::{Command, Stdio};
 
-use aliquot::common::message::{Alive, Numbers};
+use aliquot::common::message::{Alive, CellCount, Message, Numbers, Query, Range};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::endings::deserted;
-use crate::support::{FakeCompute, FakeManage, Manage, Scene, until};
+use crate::support::{FakeCompute, FakeManage, Manage, Peer, Scene, number, until};
 
 /// A search in which all but the times is known: one compute works, one has lied, one is gone.
 fn still_life(scene: &Scene) -> (Manage, FakeCompute, FakeCompute) {
@@ -68,6 +68,60 @@ fn the_table() {
     assert_eq!(report.wait_gone(), 0);
     assert_eq!(report.log.all(), "");
     assert_eq!(steady(&report.stdout.all(), &manage), TABLE);
+}
+
+/// What `manage` answers to a question with so many cells: its coverage, and how many messages came.
+fn coverage(manage: &Manage, cells: u32) -> (Option<(u64, u64, String, String)>, usize) {
+    let mut peer = Peer::report(manage.address);
+    peer.tell(Query { cells: Some(CellCount::new(cells)) });
+    let mut messages = Vec::new();
+    while !matches!(messages.last(), Some(Message::End(_))) {
+        messages.push(peer.hear());
+    }
+    assert!(matches!(messages[0], Message::Status(_)), "{messages:?}");
+    let found = messages.iter().position(|message| matches!(message, Message::Coverage(_)));
+    let found = found.map(|at| (at, &messages[at]));
+    let picture = found.map(|(at, message)| match message {
+        Message::Coverage(it) if at == 1 => {
+            (it.first, it.last, it.done.as_str().to_owned(), it.leased.as_str().to_owned())
+        }
+        _ => panic!("behind the status: {messages:?}"),
+    });
+    (picture, messages.len())
+}
+
+#[test]
+fn the_coverage_shows_what_is_where() {
+    let scene = Scene::new();
+    // 1 to 155 are tested, 156 to 252 are leased.
+    let (manage, _liar, _busy) = still_life(&scene);
+    let zeros = |count| "0".repeat(count);
+    let (hundred, messages) = coverage(&manage, 100);
+    assert_eq!(hundred, Some((1, 10_000, format!("X5{}", zeros(98)), format!("045{}", zeros(97)))));
+    assert_eq!(messages, 1 + 1 + 3 + 1, "a status, the coverage, three computes, the end");
+    assert_eq!(coverage(&manage, 1).0, Some((1, 10_000, "1".to_owned(), "1".to_owned())));
+    let (_, _, done, leased) = coverage(&manage, 1_000).0.expect("there is one");
+    assert_eq!(
+        (done, leased),
+        (format!("{}5{}", "X".repeat(15), zeros(984)), format!("{}5{}2{}", zeros(15), "X".repeat(9), zeros(974)))
+    );
+}
+
+#[test]
+fn a_search_without_end_is_shown_as_far_as_it_has_come() {
+    let scene = Scene::new();
+    let manage = scene.manage("--seconds 0.1");
+    assert_eq!(coverage(&manage, 240).0, None, "nothing was handed out");
+    let mut compute = FakeCompute::connect(manage.address, "node01", 100_000);
+    let range = compute.range();
+    let (first, last, done, leased) = coverage(&manage, 4).0.expect("a range is out");
+    assert_eq!((first, last, done.as_str(), leased.as_str()), (1, range.last, "0000", "XXXX"));
+    let found = compute.compute(&Range { last: range.last / 2, ..range.clone() });
+    compute.hand_in(found).expect("it is right");
+    drop(compute);
+    until("the lease back", || (number(&scene.report(&manage)["leased"]) == 0).then_some(()));
+    let half = coverage(&manage, 2).0.expect("half of it is tested");
+    assert_eq!(half, (1, range.last, "X0".to_owned(), "00".to_owned()));
 }
 
 /// The type of a JSON value, told so that a string that holds a number is something else than any string.

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::common::inquiry::Report;
 use crate::common::message::{Compute, Distrusted};
-
-use super::client::Report;
 
 /// The version of the object's layout.
 const SCHEMA: u32 = 1;

@@ -1,8 +1,6 @@
-//! The reader of a search: `client` asks manage, `json` is for programs, `common::view` for persons.
+//! The reader of a search: `common::inquiry` asks manage, `json` is for programs, `common::view` for persons.
 
 pub mod options;
-
-pub mod client;
 
 pub mod json;
 
@@ -15,6 +13,7 @@ use clap::Parser;
 
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
+use crate::common::inquiry::{Client, Report, Stop, Target};
 use crate::common::keys::Role;
 use crate::common::net::{self, SEARCH_PORT};
 use crate::common::poll::{Interest, Set};
@@ -22,8 +21,10 @@ use crate::common::signal::Signals;
 use crate::common::tls::Context;
 use crate::common::view;
 
-use client::{Client, Report, Stop, Target};
 use options::Options;
+
+/// What to try where nobody answers.
+const HINT: &str = "is manage running? start it, or name its address: report HOST:PORT, or set ALIQUOT_MANAGE";
 
 /// The program: its command line in, its exit status out.
 #[must_use]
@@ -46,7 +47,7 @@ pub fn main() -> ExitCode {
 fn target(options: &Options) -> Result<Target> {
     let address = net::with_port(&options.manage, SEARCH_PORT)?;
     let roles: &[Role] = if options.kill { &[Role::Operator] } else { &[Role::Viewer, Role::Operator] };
-    Ok(Target { address, context: Context::by_key(options.keys.as_deref(), roles)? })
+    Ok(Target { address, context: Context::by_key(options.keys.as_deref(), roles)?, hint: HINT })
 }
 
 fn run(options: &Options, target: &Target, signals: &mut Signals) -> std::result::Result<(), Stop> {
@@ -69,7 +70,7 @@ fn run(options: &Options, target: &Target, signals: &mut Signals) -> std::result
 /// Asks once and shows the answer; false if nobody reads it any more.
 fn show(options: &Options, target: &Target, signals: &mut Signals) -> std::result::Result<bool, Stop> {
     let mut client = Client::connect(target, signals)?;
-    let report = client.query()?;
+    let report = client.query(None)?;
     let read = print(options, &report)?;
     if options.kill {
         client.end_search()?;
