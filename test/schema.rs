@@ -17,7 +17,7 @@ mod maker;
 /// Messages of each kind. Their optional attributes come and go by the bits of a counter, so four suffice for 16.
 const TURNS: u32 = 64;
 /// How many kinds of messages there are.
-const KINDS: usize = 18;
+const KINDS: usize = 19;
 /// Files of one call of xmllint.
 const FILES_PER_CALL: usize = 500;
 
@@ -27,6 +27,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("hello", "pid"),
     ("hello", "instance"),
     ("hello", "kernel"),
+    ("query", "cells"),
     ("alive", "lease"),
     ("alive", "tested"),
     ("status", "last"),
@@ -58,6 +59,7 @@ fn kind(message: &Message) -> usize {
         Message::Error(_) => 15,
         Message::Recall(_) => 16,
         Message::Distrusted(_) => 17,
+        Message::Coverage(_) => 18,
     }
 }
 
@@ -149,16 +151,19 @@ fn faults(of: &Pieces) -> Vec<(String, Code)> {
         }
         faults.push((of.but(|it| it.attributes.extend(of.attributes.get(index).cloned())), Code::Malformed));
         let fault = if name == "version" { Code::WrongVersion } else { Code::BadValue };
-        for value in wrong_values(name) {
+        for value in wrong_values(&of.name, name) {
             faults.push((of.but(|it| it.attributes[index].1 = value), fault));
         }
     }
     faults
 }
 
-/// Values that no attribute of this name may have.
-fn wrong_values(attribute: &str) -> Vec<String> {
+/// Values that no attribute of this name may have in this element.
+fn wrong_values(element: &str, attribute: &str) -> Vec<String> {
+    let is_picture = element == "coverage" && matches!(attribute, "done" | "leased");
     let wrong: &[&str] = match attribute {
+        _ if is_picture => &["", "x", "A", " 0", "0 ", "0 X", "0,X", "-1", "&#10;0", "\u{661}"],
+        "cells" => &["", "0", "01", "+1", "-1", " 1", "1.0", "1001", "9999", "all"],
         "version" => &["", "0", "2", "01", " 1", "1 ", "1.0"],
         "role" => &["", "Compute", "compute ", "manage", "1"],
         "method" => &["", "Trial", " trial", "trial|sieve", "0"],
@@ -172,6 +177,7 @@ fn wrong_values(attribute: &str) -> Vec<String> {
         _ => &["", "x", "00", "01", "+1", "-1", "-0", " 1", "1 ", "1.0", "1e3", "0x1", "\u{661}", "\u{ff11}", "1 2"],
     };
     let too_large = match attribute {
+        _ if is_picture => Some("X".repeat(limits::CELLS_MAX + 1)),
         "pid" | "strikes" => Some("4294967296".to_owned()),
         "sum" => Some("340282366920938463463374607431768211456".to_owned()),
         "perfect" => Some((1..=17).map(|n| n.to_string()).collect::<Vec<_>>().join(" ")),
@@ -255,6 +261,7 @@ fn the_document_has_the_limits_right() {
         ("LINE_MAX_BYTES", limits::LINE_MAX_BYTES as u64),
         ("XML_DEPTH_MAX", limits::XML_DEPTH_MAX as u64),
         ("XML_ATTRIBUTES_MAX", limits::XML_ATTRIBUTES_MAX as u64),
+        ("CELLS_MAX", limits::CELLS_MAX as u64),
         ("HITS_MAX", limits::HITS_MAX as u64),
         ("HOST_MAX_BYTES", limits::HOST_MAX_BYTES as u64),
         ("OUTPUT_MAX_BYTES", limits::OUTPUT_MAX_BYTES as u64),

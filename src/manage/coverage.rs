@@ -1,6 +1,12 @@
 //! The partition of the search: every candidate is done, leased or free, and never two of these. Pure.
 
+mod parts;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+pub use parts::Share;
+use parts::{Grid, Parts};
 
 /// A range of candidates, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +50,11 @@ pub struct Coverage {
     segments: BTreeMap<u64, Segment>,
     /// The first candidates of the free segments.
     free: BTreeSet<u64>,
+    parts: Parts,
     done: u64,
     leased: u64,
+    /// The highest candidate that was leased or done since it began.
+    reached: Option<u64>,
 }
 
 impl Coverage {
@@ -54,7 +63,15 @@ impl Coverage {
     /// # Errors
     /// The first span that isn't in ascending order within `whole`: the ledger that it comes from is damaged.
     pub fn new(whole: Span, done: impl IntoIterator<Item = Span>) -> Result<Self, Span> {
-        let mut coverage = Self { whole, segments: BTreeMap::new(), free: BTreeSet::new(), done: 0, leased: 0 };
+        let mut coverage = Self {
+            whole,
+            segments: BTreeMap::new(),
+            free: BTreeSet::new(),
+            parts: Parts::default(),
+            done: 0,
+            leased: 0,
+            reached: None,
+        };
         let mut next = Some(whole.first);
         for span in done {
             let begin = next.filter(|begin| *begin <= span.first && span.first <= span.last && span.last <= whole.last);
@@ -81,6 +98,20 @@ impl Coverage {
     #[must_use]
     pub fn leased(&self) -> u64 {
         self.leased
+    }
+
+    /// The highest candidate that is done or leased, or was since this partition was made.
+    #[must_use]
+    pub fn reached(&self) -> Option<u64> {
+        self.reached
+    }
+
+    /// What is done and leased of each of so many `cells` of equal share, from the first candidate to `last`: not below what was
+    /// reached. Fewer candidates are fewer cells.
+    #[must_use]
+    pub fn shares(&self, last: u64, cells: usize) -> Vec<Share> {
+        let grid = Grid::new(Span { first: self.whole.first, last }, cells);
+        self.parts.shares(grid, |range| self.beginning_in(range))
     }
 
     /// True if every candidate is done.
@@ -227,138 +258,38 @@ impl Coverage {
             Held::Leased(_) => self.leased += span.count(),
             Held::Done => self.done += span.count(),
         }
+        if !matches!(held, Held::Free(_)) {
+            self.reached = self.reached.max(Some(span.last));
+        }
         self.segments.insert(span.first, Segment { last: span.last, held });
+        if let Some(part) = self.parts.add(span, held) {
+            let segments: Vec<_> = self.beginning_in(part).collect();
+            self.parts.divide(&segments);
+        }
     }
 
     fn remove(&mut self, first: u64) {
         let Some(segment) = self.segments.remove(&first) else { return };
-        let count = segment.last - first + 1;
+        let span = Span { first, last: segment.last };
         match segment.held {
             Held::Free(_) => _ = self.free.remove(&first),
-            Held::Leased(_) => self.leased -= count,
-            Held::Done => self.done -= count,
+            Held::Leased(_) => self.leased -= span.count(),
+            Held::Done => self.done -= span.count(),
         }
+        self.parts.remove(span, segment.held);
     }
 
-    /// The segments in order: for tests, and for whoever wants to draw them.
+    /// The segments that begin in this range, in order.
+    fn beginning_in(&self, range: Range<u64>) -> impl Iterator<Item = (Span, Held)> {
+        let segments = self.segments.range(range);
+        segments.map(|(first, segment)| (Span { first: *first, last: segment.last }, segment.held))
+    }
+
+    /// The segments in order.
     pub fn segments(&self) -> impl Iterator<Item = (Span, Held)> {
-        self.segments.iter().map(|(first, segment)| (Span { first: *first, last: segment.last }, segment.held))
+        self.beginning_in(0..u64::MAX)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const WHOLE: Span = Span { first: 1, last: 60 };
-
-    /// The same bookkeeping, a candidate at a time.
-    fn held_of(coverage: &Coverage) -> Vec<Held> {
-        let mut next = WHOLE.first;
-        let mut held = Vec::new();
-        for (span, state) in coverage.segments() {
-            assert_eq!(span.first, next, "a gap or an overlap");
-            next = span.last + 1;
-            held.extend((span.first..=span.last).map(|_| state));
-        }
-        assert_eq!(next, WHOLE.last + 1, "the end is missing");
-        held
-    }
-
-    fn check(coverage: &Coverage, model: &[char]) {
-        let held = held_of(coverage);
-        for (held, model) in held.iter().zip(model) {
-            let same = matches!((held, model), (Held::Free(_), 'f') | (Held::Leased(_), 'l') | (Held::Done, 'd'));
-            assert!(same, "{held:?} is not {model:?}");
-        }
-        let count = |what| model.iter().filter(|state| **state == what).count() as u64;
-        assert_eq!((coverage.done(), coverage.leased()), (count('d'), count('l')));
-        assert_eq!(coverage.contiguous_to(), model.iter().take_while(|state| **state == 'd').count() as u64);
-        assert_eq!(coverage.is_complete(), count('d') == WHOLE.count());
-        let first_free = model.iter().position(|state| *state == 'f').map(|at| at as u64 + 1);
-        assert_eq!(coverage.next_free().map(|span| span.first), first_free);
-        let done: Vec<_> = coverage.segments().filter(|(_, held)| *held == Held::Done).collect();
-        assert!(done.windows(2).all(|pair| pair[0].0.last + 1 < pair[1].0.first), "done neighbours must be one");
-    }
-
-    fn set(model: &mut [char], span: Span, state: char) {
-        model[span.first as usize - 1..span.last as usize].fill(state);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn the_partition_is_always_exact(steps in prop::collection::vec((0..4, 1u64..=60, 0u64..12), 1..200)) {
-            let mut coverage = Coverage::new(WHOLE, []).unwrap();
-            let mut model = vec!['f'; 60];
-            for (number, (what, first, length)) in steps.into_iter().enumerate() {
-                let span = Span { first, last: (first + length).min(60) };
-                let all = |state| model[first as usize - 1..span.last as usize].iter().all(|held| *held == state);
-                let leased = coverage.segment(first).filter(|(_, held)| matches!(held, Held::Leased(_)));
-                match what {
-                    0 => {
-                        let expected = all('f');
-                        prop_assert_eq!(coverage.lease(span, number as u64), expected);
-                        if expected { set(&mut model, span, 'l') }
-                    }
-                    1 => {
-                        coverage.give_back(first);
-                        if let Some((span, _)) = leased { set(&mut model, span, 'f') }
-                    }
-                    2 => {
-                        let fits = leased.filter(|(whole, _)| span.last <= whole.last);
-                        prop_assert_eq!(coverage.complete(span).is_some(), fits.is_some());
-                        if let Some((whole, _)) = fits { set(&mut model, whole, 'f'); set(&mut model, span, 'd') }
-                    }
-                    _ => {
-                        let expected = all('d');
-                        prop_assert_eq!(coverage.revoke(span).is_some(), expected);
-                        if expected { set(&mut model, span, 'f') }
-                    }
-                }
-                check(&coverage, &model);
-            }
-        }
-    }
-
-    #[test]
-    fn a_restored_search_has_the_same_gaps() {
-        let done = [Span { first: 1, last: 9 }, Span { first: 20, last: 29 }, Span { first: 30, last: 60 }];
-        let coverage = Coverage::new(WHOLE, done).unwrap();
-        assert_eq!((coverage.done(), coverage.contiguous_to()), (50, 9));
-        assert_eq!(coverage.next_free(), Some(Span { first: 10, last: 19 }));
-    }
-
-    #[test]
-    fn a_damaged_list_is_refused() {
-        for bad in [[(1, 9), (9, 12)], [(5, 4), (20, 21)], [(1, 2), (50, 61)], [(0, 3), (4, 5)]] {
-            let spans = bad.map(|(first, last)| Span { first, last });
-            assert!(Coverage::new(WHOLE, spans).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_lease_that_was_given_back_is_remembered_until_another_takes_it() {
-        let mut coverage = Coverage::new(WHOLE, []).unwrap();
-        let span = Span { first: 1, last: 10 };
-        assert!(coverage.lease(span, 7));
-        coverage.give_back(1);
-        assert_eq!(coverage.segment(1), Some((span, Held::Free(Some(7)))));
-        assert!(coverage.lease(Span { first: 1, last: 20 }, 8));
-        assert_eq!(coverage.segment(1), Some((Span { first: 1, last: 20 }, Held::Leased(8))));
-    }
-
-    #[test]
-    fn the_last_candidate_of_all_is_no_special_case() {
-        let last = crate::common::limits::CANDIDATE_MAX;
-        let mut coverage = Coverage::new(Span { first: last - 1, last }, []).unwrap();
-        assert!(coverage.lease(Span { first: last, last }, 1));
-        assert_eq!(coverage.complete(Span { first: last, last }), Some(Span { first: last, last }));
-        assert!(coverage.lease(Span { first: last - 1, last: last - 1 }, 2));
-        assert!(coverage.complete(Span { first: last - 1, last: last - 1 }).is_some());
-        assert!(coverage.is_complete());
-    }
-}
+mod tests;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use aliquot::common::limits;
 use aliquot::common::message::{
-    Accepted, Acknowledged, Alive, Code, Compute, Distrusted, End, Error, Found, Hello, Instance, Message, Numbers,
-    Query, Range, Recall, Refused, Request, Role, Signal, Speed, Stage, Status, Version, Welcome,
+    Accepted, Acknowledged, Alive, CellCount, Cells, Code, Compute, Coverage, Distrusted, End, Error, Found, Hello,
+    Instance, Message, Numbers, Query, Range, Recall, Refused, Request, Role, Signal, Speed, Stage, Status, Version,
+    Welcome,
 };
 use aliquot::common::signal::Ending;
 use aliquot::divisors::Method;
@@ -33,12 +34,13 @@ impl Maker {
             Accepted { lease: self.number() }.into(),
             Refused { lease: self.number(), code: self.one(Code::ALL), text: self.text() }.into(),
         ];
-        all.extend::<[Message; 9]>([
+        all.extend::<[Message; 10]>([
             Recall { lease: self.number() }.into(),
             Signal { name: self.one(&Ending::ALL) }.into(),
             Acknowledged {}.into(),
-            Query {}.into(),
+            self.query(turn).into(),
             self.status(turn).into(),
+            self.coverage().into(),
             Distrusted { host: self.name(), taken_back: self.number() }.into(),
             self.compute(turn).into(),
             End { computes: self.number() }.into(),
@@ -57,6 +59,18 @@ impl Maker {
             instance: self.maybe(|it| Instance(it.number())),
             kernel: self.maybe(Self::name),
         }
+    }
+
+    fn query(&mut self, turn: u32) -> Query {
+        self.bits = turn;
+        Query { cells: self.maybe(|it| CellCount::new(it.small())) }
+    }
+
+    fn coverage(&mut self) -> Coverage {
+        let cells = self.one(&[1, 2, 240, limits::CELLS_MAX]);
+        let mut cells = || Cells::of((0..cells).map(|_| (self.rng.u64(0..=7), 7)));
+        let (done, leased) = (cells(), cells());
+        Coverage { first: self.number(), last: self.number(), done, leased }
     }
 
     fn alive(&mut self, turn: u32) -> Alive {

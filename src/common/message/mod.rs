@@ -6,7 +6,7 @@ mod value;
 
 pub use code::Code;
 pub use element::Malformed;
-pub use value::{Instance, Numbers, Role, Stage, Version};
+pub use value::{CellCount, Cells, Instance, Numbers, Role, Stage, Version};
 
 use super::signal::Ending;
 use crate::divisors::Method;
@@ -141,9 +141,12 @@ element! {
 }
 
 element! {
-    /// A report is asked for. The answer: one `status`, a `distrusted` for each host that has lied, a `compute` for each,
-    /// one `end`.
-    pub struct Query = "query" {}
+    /// A report is asked for. The answer: one `status`, the `coverage` if it was asked for, a `distrusted` for each host that has
+    /// lied, a `compute` for each, one `end`.
+    pub struct Query = "query" {
+        /// The coverage is wanted, in so many cells.
+        cells: Option<CellCount>,
+    }
 }
 
 element! {
@@ -191,6 +194,20 @@ element! {
         host: String,
         /// How many numbers that it had tested were taken back.
         taken_back: u64,
+    }
+}
+
+element! {
+    /// Which parts of the search are tested, and leased: a picture in cells of equal share.
+    pub struct Coverage = "coverage" {
+        /// The first candidate of the first cell.
+        first: u64,
+        /// The last candidate of the last cell: of an endless search the highest that was handed out or tested.
+        last: u64,
+        /// What of each cell is tested.
+        done: Cells,
+        /// What of each cell is leased; as many of them.
+        leased: Cells,
     }
 }
 
@@ -286,7 +303,7 @@ macro_rules! message {
 
 message! {
     Hello, Welcome, Speed, Request, Range, Alive, Found, Accepted, Refused, Recall, Signal, Acknowledged, Query, Status,
-    Distrusted, Compute, End, Error,
+    Coverage, Distrusted, Compute, End, Error,
 }
 
 impl Status {
@@ -294,6 +311,14 @@ impl Status {
     #[must_use]
     pub fn whole(&self) -> Option<u64> {
         self.last.map(|last| last.saturating_sub(self.first).saturating_add(1))
+    }
+}
+
+impl Coverage {
+    /// True if it says as much of what is leased as of what is done.
+    #[must_use]
+    pub fn is_even(&self) -> bool {
+        self.done.as_str().len() == self.leased.as_str().len()
     }
 }
 

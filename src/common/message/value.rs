@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use super::code::Code;
-use crate::common::limits::{HITS_MAX, HOST_MAX_BYTES};
+use crate::common::limits::{CELLS_MAX, HITS_MAX, HOST_MAX_BYTES};
 use crate::common::named::named;
 use crate::common::signal::Ending;
 use crate::divisors::Method;
@@ -80,6 +80,8 @@ value!(Role, "compute, control or report", |text: &str| text.parse().ok());
 value!(Stage, "timing, idle, busy, lost or struck", |text: &str| text.parse().ok());
 value!(Instance, "16 hexadecimal digits", Instance::parse);
 value!(Numbers, "at most 16 ascending numbers", Numbers::parse);
+value!(CellCount, "a number from 1 to 1000", CellCount::parse);
+value!(Cells, "1 to 1000 of 0 to 9 and X", Cells::parse);
 value!(String, "at most 255 printable characters", parse_text);
 
 /// The one version of the protocol that this program speaks. It is read before anything else of a greeting, so that
@@ -156,6 +158,70 @@ impl Display for Instance {
     }
 }
 
+/// How many cells a picture of the coverage shall have: 1 to `CELLS_MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellCount(usize);
+
+impl CellCount {
+    /// So many, or the nearest number that can be asked for.
+    #[must_use]
+    pub fn new(cells: u32) -> Self {
+        Self(usize::try_from(cells).unwrap_or(CELLS_MAX).clamp(1, CELLS_MAX))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        parse_number(text).filter(|cells| (1..=CELLS_MAX).contains(cells)).map(Self)
+    }
+}
+
+impl Display for CellCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A character a cell: `0` nothing of it, `1` to `9` so many tenths, `X` all. What isn't nothing is never `0`, and what isn't all
+/// never `X`. 1 to `CELLS_MAX` of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cells(String);
+
+impl Cells {
+    /// Of shares: how many, of how many, which are not fewer nor 0. There are 1 to `CELLS_MAX` of them.
+    #[must_use]
+    pub fn of(shares: impl Iterator<Item = (u64, u64)>) -> Self {
+        let tenths = |part: u64, of: u64| (u128::from(part) * 10 / u128::from(of)).clamp(1, 9) as u8;
+        let cell = |(part, of)| match part {
+            0 => '0',
+            all if all == of => 'X',
+            part => char::from(b'0' + tenths(part, of)),
+        };
+        Self(shares.map(cell).collect())
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let valid = (1..=CELLS_MAX).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit() || c == b'X');
+        valid.then(|| Self(text.to_owned()))
+    }
+}
+
+impl Display for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Numbers in ascending order, each once, at most `HITS_MAX`; separated by one space on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Numbers(pub Vec<u64>);
@@ -177,5 +243,22 @@ impl Display for Numbers {
             write!(f, "{space}{number}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_is_never_nothing_and_never_all() {
+        let of = 1 << 62;
+        let cells = [(0, 1), (1, 1), (1, of), (of / 2, of), (of - 1, of), (of, of), (99, 1_000), (1, 3), (2, 3)];
+        assert_eq!(Cells::of(cells.into_iter()).as_str(), "0X159X136");
+    }
+
+    #[test]
+    fn as_many_cells_as_can_be_asked_for() {
+        assert_eq!([0, 1, 240, 1_000, u32::MAX].map(|cells| CellCount::new(cells).get()), [1, 1, 240, 1_000, 1_000]);
     }
 }

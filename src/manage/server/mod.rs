@@ -15,17 +15,18 @@ use crate::common::brood::{Brood, News};
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error as Failure, Result};
 use crate::common::exit::Status;
+use crate::common::keyring::Keyring;
 use crate::common::limits::{
     CONTROL_LOOK_MS, PROOF_SLICE_DIVISIONS, PROOFS_TURN_MAX_MS, REPORTS_TURN_MAX_MS, SLICE_MS, STRANGERS_TURN_MAX_MS,
     TICK_MS,
 };
 use crate::common::net::Listener;
 use crate::common::poll::{Interest, Ready, Set};
+use crate::common::push::pusher::Pusher;
 use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
 use crate::common::trouble::Trouble;
 use crate::common::view;
 
-use super::keyring::Keyring;
 use super::ledger::Ledger;
 use super::links::Links;
 use super::outbox::Outbox;
@@ -52,6 +53,8 @@ pub struct Server {
     pub brood: Brood,
     /// What shows the progress.
     pub progress: Progress,
+    /// Where its metrics go, if anywhere.
+    pub pusher: Option<Pusher>,
 }
 
 /// What changes from turn to turn.
@@ -115,11 +118,19 @@ impl Server {
         if turns.report.is_none() {
             self.say_goodbye();
         }
+        self.push_metrics();
         if turns.at_once {
             return Err(Failure::new(Status::Failed, "ending", "a second signal: ended at once"));
         }
         self.ledger.close()?;
+        self.pusher.iter_mut().for_each(Pusher::end);
         Ok(turns.report)
+    }
+
+    fn push_metrics(&mut self) {
+        if let Some(pusher) = &mut self.pusher {
+            pusher.push(&self.state.readings());
+        }
     }
 
     fn say_goodbye(&self) {
@@ -149,6 +160,7 @@ impl Server {
             self.revoke(turns, now);
             self.state.handle(Event::Tick, now);
             self.tend_brood(now);
+            self.push_metrics();
             if turns.turned_away.over(now).is_some() {
                 info!(self.log, "accept: connections are taken again");
             }

@@ -105,7 +105,7 @@ impl Server {
             && link.bearer == Bearer::Unknown
             && let Some(key) = link.conn.key()
         {
-            link.bearer = keyring.bearer(key);
+            link.bearer = keyring.bearer(key).into();
             debug!(self.log, "connection {peer} from {}: {:?}", link.from, link.bearer);
             self.state.handle(Event::Known(peer, link.bearer.clone()), now);
         }

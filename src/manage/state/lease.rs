@@ -94,6 +94,11 @@ impl Leases {
         self.held.get(&number)
     }
 
+    /// How many were given before `since` and are still held.
+    pub(super) fn older_than(&self, since: Millis) -> usize {
+        self.held.values().filter(|lease| lease.given < since).count()
+    }
+
     pub(super) fn end(&mut self, number: u64) -> Option<Lease> {
         let lease = self.held.remove(&number)?;
         if lease.recheck {

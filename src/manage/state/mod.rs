@@ -2,6 +2,7 @@
 //! socket, a clock or a disk.
 
 mod lease;
+mod metrics;
 mod peers;
 mod record;
 mod result;

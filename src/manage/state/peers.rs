@@ -120,7 +120,7 @@ impl State {
             (_, Message::Error(error)) => self.hear_error(peer, &error),
             (Some(Guest::Compute(instance)), message) => self.compute_said(peer, instance, message),
             (Some(Guest::Control), Message::Alive(_)) => self.send(peer, Alive { lease: None, tested: None }),
-            (Some(Guest::Report), Message::Query(_)) => self.send_report(peer),
+            (Some(Guest::Report), Message::Query(query)) => self.send_report(peer, query.cells),
             (Some(Guest::Report), Message::Signal(signal)) => self.take_signal(peer, signal.name),
             (Some(_), message) => self.refuse_role(peer, &message),
         }

@@ -244,7 +244,7 @@ fn everything_is_done_twice_if_asked_for() {
 fn the_first_word_is_hello_and_only_the_first() {
     let mut world = World::new(1_000, POLICY);
     world.open(1);
-    world.say(1, Query {});
+    world.say(1, Query { cells: None });
     assert_eq!(world.refusals(1), [Code::Greeting]);
     let nameless = Hello { version: Version, role: Role::Compute, host: None, pid: None, instance: None, kernel: None };
     world.greet(2, "a", Role::Compute);

@@ -2,7 +2,9 @@
 
 use super::{Peer, State};
 use crate::common::limits::HOST_MAX_BYTES;
-use crate::common::message::{Compute as ComputeLine, Distrusted, End, Numbers, Stage, Status};
+use crate::common::message::{
+    CellCount, Cells, Compute as ComputeLine, Coverage, Distrusted, End, Numbers, Stage, Status,
+};
 use crate::divisors::operations;
 use crate::manage::rate::Sample;
 use crate::manage::roster::Compute;
@@ -20,11 +22,14 @@ pub(super) struct Kept {
 }
 
 impl State {
-    /// Sends a report: the status, a line for each compute, the end.
-    pub(super) fn send_report(&mut self, peer: Peer) {
+    /// Sends a report: the status, the coverage if it is wanted, a line for each compute, the end.
+    pub(super) fn send_report(&mut self, peer: Peer, cells: Option<CellCount>) {
         let (status, lines) = self.report();
         let computes = lines.len() as u64;
         self.send(peer, status);
+        if let Some(coverage) = cells.and_then(|cells| self.picture(cells)) {
+            self.send(peer, coverage);
+        }
         for distrusted in self.distrusted() {
             self.send(peer, distrusted);
         }
@@ -77,6 +82,18 @@ impl State {
             // What a liar has done is still to be taken back.
             complete: self.coverage.is_complete() && self.rechecks.is_empty() && self.disowning().is_none(),
         }
+    }
+
+    /// A picture of the coverage. There is none of an endless search of which nothing was handed out yet; nor while more is done
+    /// than is in the ledger.
+    #[must_use]
+    pub fn picture(&self, cells: CellCount) -> Option<Coverage> {
+        let last = self.settings.last.or(self.coverage.reached());
+        let last = last.filter(|_| self.kept.tested == self.coverage.done())?;
+        let shares = self.coverage.shares(last, cells.get());
+        let done = Cells::of(shares.iter().map(|share| (share.done, share.of)));
+        let leased = Cells::of(shares.iter().map(|share| (share.leased, share.of)));
+        Some(Coverage { first: self.settings.first, last, done, leased })
     }
 
     /// The hosts that have lied.

@@ -60,6 +60,8 @@ enum Kind {
     Words(Vec<String>),
     UpTo(u128),
     Numbers,
+    CellCount,
+    Cells,
     Name,
     Instance,
 }
@@ -172,6 +174,8 @@ impl Kind {
         match self {
             Self::Words(words) => words.iter().any(|word| word == value),
             Self::UpTo(max) => decimal(value).is_some_and(|number| number <= *max),
+            Self::CellCount => decimal(value).is_some_and(|number| (1..=1_000).contains(&number)),
+            Self::Cells => (1..=1_000).contains(&value.len()) && value.chars().all(|c| "0123456789X".contains(c)),
             Self::Name => (1..=255).contains(&value.len()) && !value.contains(char::is_control),
             Self::Instance => value.len() == 16 && value.chars().all(|c| "0123456789abcdef".contains(c)),
             Self::Numbers => {
@@ -195,6 +199,8 @@ fn attribute(row: &[&str], codes: &[String]) -> Attribute {
         "u64" => Kind::UpTo(u64::MAX.into()),
         "u128" => Kind::UpTo(u128::MAX),
         "numbers" => Kind::Numbers,
+        "cell count" => Kind::CellCount,
+        "cells" => Kind::Cells,
         "name" => Kind::Name,
         "instance" => Kind::Instance,
         words if words.starts_with('`') => Kind::Words(quoted(words)),

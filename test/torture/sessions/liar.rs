@@ -75,6 +75,7 @@ fn message(rng: &mut Rng, name: &str, speaker: &Speaker, all: &[Given], truth: &
             let code = one(rng, &["malformed", "silent", "greeting", "no-code"]);
             Element { content: "enough".to_owned(), ..Element::new(name, &[("code", &code)]) }
         }
+        "query" if rng.bool() => Element::new(name, &[("cells", &one(rng, &[1, 2, 7, 240, 1_000]))]),
         "welcome" => Element::new(name, &[("version", &1), ("method", &"trial"), ("at", &1)]),
         "range" => Element::new(name, &[("lease", &lease), ("first", &1), ("last", &10)]),
         "accepted" | "recall" => Element::new(name, &[("lease", &lease)]),

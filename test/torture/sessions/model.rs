@@ -31,6 +31,11 @@ pub enum Answer {
         kept: Kept,
         ending: bool,
     },
+    Coverage {
+        whole: (u64, u64),
+        done: String,
+        leased: String,
+    },
     Compute {
         host: String,
         pid: u32,
@@ -188,7 +193,7 @@ impl<'a> Model<'a> {
                     "alive" if role == "compute" => self.alive(conn, instance, said),
                     "alive" => self.answers.push((conn, Answer::Alive)),
                     "result" => self.result(instance, said),
-                    "query" => self.report(conn),
+                    "query" => self.report(conn, said.number("cells")),
                     "signal" => self.answers.push((conn, Answer::Acknowledged)),
                     _ => panic!("the page lets {role} say {name}, which the model doesn't know"),
                 }

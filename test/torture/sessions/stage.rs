@@ -372,6 +372,10 @@ fn fits(answer: &Answer, heard: &Heard) -> Option<String> {
             let counts = (said.tested, said.contiguous_to, said.leased, said.unchecked, said.ending);
             counts == (kept.tested, kept.contiguous_to, kept.leased, 0, *ending) && said.perfect.0 == kept.perfect
         }
+        (Answer::Coverage { whole, done, leased }, Message::Coverage(said)) => {
+            let same = (said.done.as_str(), said.leased.as_str()) == (done, leased);
+            same && (said.first, said.last) == *whole
+        }
         (Answer::Compute { host, pid, state, range, ranges, strikes }, Message::Compute(said)) => {
             let same = (&said.host, said.pid, said.state.name()) == (host, *pid, *state);
             same && (said.first.zip(said.last), said.ranges, said.strikes) == (*range, *ranges, *strikes)

@@ -3,9 +3,9 @@
 
 use aliquot::common::clock::Millis;
 use aliquot::common::limits::{CONTROL_HEARTBEAT_MS, HEARTBEAT_MS};
+use aliquot::common::link::Link;
 use aliquot::common::message::{Found, Hello, Instance, Range, Role, Speed, Version};
 use aliquot::compute::duty::Duty;
-use aliquot::compute::link::Link;
 use aliquot::divisors::{Method, operations};
 
 use super::events::ConnId;

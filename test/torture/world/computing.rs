@@ -1,9 +1,9 @@
 //! The loop of a compute, simulated after the model of `compute/worker` and `compute/wire`.
 
 use aliquot::common::limits::HAND_IN_MAX_MS;
+use aliquot::common::link::Due;
 use aliquot::common::message::{Alive, Code, Message};
 use aliquot::compute::duty::{Action, Event};
-use aliquot::compute::link::Due;
 
 use super::compute::{Compute, Socket, Which, Work};
 use super::events::{ConnId, End, Item, What};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aliquot::common::message::{Instance, Message};
+use aliquot::common::message::{Cells, Instance, Message};
 use aliquot::manage::coverage::Span;
 
 use super::image::Outcome;
@@ -48,6 +48,13 @@ impl World {
                 let told = (status.tested, status.contiguous_to, status.perfect.0.clone());
                 let written = self.disk.summaries.clone();
                 self.demand(written.contains(&told), || format!("the status says {told:?}, the disk {written:?}"));
+            }
+            Message::Coverage(coverage) => {
+                let whole = self.plan.settings.last.unwrap();
+                let of = |tested| Cells::of([(tested, whole)].into_iter());
+                let written = self.disk.summaries.clone().map(|summary| of(summary.0));
+                let told = &coverage.done;
+                self.demand(written.contains(told), || format!("the coverage says {told}, the disk {written:?}"));
             }
             Message::Refused(_) => self.counts.refused += 1,
             _ => {}

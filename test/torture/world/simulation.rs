@@ -4,7 +4,7 @@
 //! product's loops. One thread, one order of events, all from one seed.
 
 use aliquot::common::clock::Millis;
-use aliquot::common::message::{Alive, Hello, Message, Query, Role, Signal, Version};
+use aliquot::common::message::{Alive, CellCount, Hello, Message, Query, Role, Signal, Version};
 use aliquot::common::signal::Ending;
 use aliquot::manage::coverage::Span;
 
@@ -264,7 +264,7 @@ impl World {
                 let role = Role::Report;
                 let hello = Hello { version: Version, role, host: None, pid: None, instance: None, kernel: None };
                 self.say(conn, End::Client, hello);
-                self.say(conn, End::Client, Query {});
+                self.say(conn, End::Client, Query { cells: Some(CellCount::new(1)) });
             }
             Item::Line(message) => match *message {
                 Message::End(_) if kill => self.say(conn, End::Client, Signal { name: Ending::Int }),

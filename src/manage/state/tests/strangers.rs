@@ -88,7 +88,7 @@ fn strangers_do_not_fill_the_log() {
         for nth in 0..256 {
             let peer = 256 * second + nth;
             open(&mut world, peer, 1);
-            world.say(peer, Query {});
+            world.say(peer, Query { cells: None });
         }
         world.tick(1_000);
         told += std::mem::take(&mut world.warnings);

@@ -2,7 +2,7 @@
 
 use super::world::{POLICY, World, truth};
 use super::*;
-use crate::common::message::{Alive, Distrusted, Found, Instance, Numbers, Range, Request, Stage};
+use crate::common::message::{Alive, CellCount, Distrusted, Found, Instance, Numbers, Range, Request, Stage};
 use crate::manage::recheck::Due;
 
 #[test]
@@ -114,8 +114,11 @@ fn a_report_says_what_is_in_the_ledger() {
         world.state.prove(1_000_000, world.now);
     }
     assert_eq!(world.state.status().tested, 0, "it is not written yet");
+    let picture = |world: &World| world.state.picture(CellCount::new(1)).map(|it| it.done.as_str().to_owned());
+    assert_eq!(picture(&world), None);
     world.settle();
     assert_eq!(world.state.status().tested, range.last - range.first + 1);
+    assert_eq!(picture(&world).as_deref(), Some("1"));
 }
 
 /// `--recheck` says how likely a hidden hit is to be found: over many secret keys, within four standard deviations.
