@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 
 use clap::Args;
 
-use super::limits::{IDLE_SECONDS_MAX, QUEUE_MAX, THREADS_MAX};
-use super::{log, process};
+use super::limits::{AGENT_NAME_MAX_BYTES, IDLE_SECONDS_MAX, QUEUE_MAX, THREADS_MAX};
+use super::net::{self, AGENTS_PORT};
+use super::{error, log, process};
 
 /// The options of a server of many threads that have nothing to do with what it serves.
 #[derive(Debug, Args)]
@@ -64,6 +65,47 @@ pub fn within(bounds: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, S
         let fault = || format!("not a number from {} to {}", bounds.start(), bounds.end());
         text.parse().ok().filter(|number| bounds.contains(number)).ok_or_else(fault)
     }
+}
+
+/// The options of a program that pushes its metrics.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Collecting {
+    /// Push metrics to the collect that listens here: HOST, HOST:PORT or :PORT
+    #[arg(long, value_name = "ADDR")]
+    pub collect: Option<String>,
+
+    /// Push them under this name [default: this host's, a slash, and the program's]
+    #[arg(long, value_name = "NAME", requires = "collect", value_parser = agent_name)]
+    pub collect_name: Option<String>,
+
+    /// Show this key, and push to its collect alone: agent.key, or its directory
+    #[arg(long, value_name = "FILE", requires = "collect")]
+    pub collect_keys: Option<String>,
+}
+
+impl Collecting {
+    /// The name under which `program` pushes.
+    #[must_use]
+    pub fn name(&self, program: &str) -> String {
+        self.collect_name.clone().unwrap_or_else(|| format!("{}/{program}", process::host_name()))
+    }
+
+    /// Where collect listens, as `HOST:PORT`, if metrics are to be pushed.
+    ///
+    /// # Errors
+    /// Usage, if it is no address.
+    pub fn address(&self) -> error::Result<Option<String>> {
+        self.collect.as_deref().map(|address| net::with_port(address, AGENTS_PORT)).transpose()
+    }
+}
+
+/// The name of an agent.
+///
+/// # Errors
+/// What it has to be.
+pub fn agent_name(text: &str) -> Result<String, String> {
+    let fits = (1..=AGENT_NAME_MAX_BYTES).contains(&text.len());
+    fits.then(|| text.to_owned()).ok_or_else(|| format!("not 1 to {AGENT_NAME_MAX_BYTES} bytes"))
 }
 
 /// A number of seconds, a tenth of one at least.

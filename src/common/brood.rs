@@ -1,4 +1,4 @@
-//! A brood: N copies of a program, started, kept alive and ended by one parent.
+//! A brood: programs, each in its place, started, kept alive and ended by one parent.
 //!
 //! Each child's standard input is a pipe whose other end the parent alone holds: when the parent is gone, for whatever
 //! reason, the child reads end of file and leaves (`compute --until-eof`).
@@ -36,9 +36,10 @@ enum Place {
     Closed,
 }
 
-/// The children of one program.
+/// The children of one process.
 pub struct Brood {
-    program: Command,
+    /// What is started in each place.
+    programs: Vec<Command>,
     places: Vec<Place>,
     /// None is started before: the last one couldn't be.
     start_from: Millis,
@@ -47,12 +48,12 @@ pub struct Brood {
 }
 
 impl Brood {
-    /// `count` places, all still vacant: `tend` fills them.
+    /// A place for each of these, all still vacant: `tend` fills them.
     #[must_use]
-    pub fn new(mut program: Command, count: usize) -> Self {
-        program.stdin(Stdio::piped());
-        let places = (0..count).map(|_| Place::Vacant { retry: Millis(0) }).collect();
-        Self { program, places, start_from: Millis(0), trouble: Trouble::default(), ending: false }
+    pub fn new(mut programs: Vec<Command>) -> Self {
+        programs.iter_mut().for_each(|program| _ = program.stdin(Stdio::piped()));
+        let places = programs.iter().map(|_| Place::Vacant { retry: Millis(0) }).collect();
+        Self { programs, places, start_from: Millis(0), trouble: Trouble::default(), ending: false }
     }
 
     /// Reaps the dead and starts the missing. Call it at every SIGCHLD and now and then.
@@ -70,15 +71,16 @@ impl Brood {
     /// Starts a child for each vacant place that has waited long enough, until one can't be started: where there is no
     /// room for one, there is none for a thousand.
     fn fill(&mut self, now: Millis, news: &mut Vec<News>) {
-        let due = |place: &&mut Place| matches!(place, Place::Vacant { retry } if *retry <= now);
-        for place in self.places.iter_mut().filter(due) {
-            match self.program.spawn() {
+        let due = |place: &Place| matches!(place, Place::Vacant { retry } if *retry <= now);
+        let places = self.places.iter_mut().zip(&mut self.programs);
+        for (place, program) in places.filter(|(place, _)| due(place)) {
+            match program.spawn() {
                 Ok(child) => {
                     news.push(News::Started(child.id()));
                     *place = Place::Taken(child, now);
                 }
                 Err(error) => {
-                    let name = self.program.get_program().to_string_lossy();
+                    let name = program.get_program().to_string_lossy();
                     news.push(News::NotStarted(format!("{name}: {error}")));
                     self.start_from = now.after(RESTART_PAUSE_MS);
                     return;

@@ -1,4 +1,8 @@
-//! Every bound and timeout of the project, its unit in the name, its reason beside it.
+//! Every bound and timeout of the project, its unit in the name, its reason beside it. Those of what is watched are in `watch`.
+
+mod watch;
+
+pub use watch::*;
 
 // --- XML and lines -----------------------------------------------------------------------------------------------
 
@@ -109,6 +113,12 @@ pub const REPORT_SILENCE_MAX_MS: u64 = 120_000;
 pub const LAPSED_MAX: usize = 100_000;
 /// Finished ranges that wait for a second compute, looked through at most for one that fits the compute that asks.
 pub const RECHECKS_LOOK_MAX: usize = 256;
+/// Cells that a report's picture of the coverage has at most: more than a screen shows beside each other; two strings of them fit
+/// a line.
+pub const CELLS_MAX: usize = 1_000;
+/// Segments of the partition that are summed up together, at most. A strip of `CELLS_MAX` looks at as many parts of half of that
+/// one by one, and at the sums of the others: with ten million segments each takes some milliseconds.
+pub const PART_SEGMENTS_MAX: usize = 128;
 /// After a restart, leases of computes that haven't come back by then are free again: longer than `BACKOFF_MAX_MS`
 /// with its jitter, so that a compute that lives is back in time.
 pub const RESTART_GRACE_MS: u64 = 12_000;

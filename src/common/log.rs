@@ -91,8 +91,8 @@ pub fn level(verbose: u8) -> Level {
 }
 
 /// The logger of a process whose program is `role`. A forked child makes its own, since its pid differs.
-pub fn open(role: &'static str, level: Level, screen: Screen) -> Logger {
-    let (pid, journal) = (std::process::id(), under_systemd());
+pub fn open(role: impl Into<String>, level: Level, screen: Screen) -> Logger {
+    let (role, pid, journal) = (role.into(), std::process::id(), under_systemd());
     let header = move |stamp: &dyn ThreadSafeTimestampFn<Output = io::Result<()>>,
                        line: &mut dyn RecordDecorator,
                        record: &slog::Record<'_>,

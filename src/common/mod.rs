@@ -24,6 +24,8 @@ pub mod tls;
 
 pub mod conn;
 
+pub mod frame;
+
 pub mod signal;
 
 pub mod process;
@@ -34,9 +36,15 @@ pub mod output;
 
 pub mod sandbox;
 
+pub mod keyring;
+
 pub mod store;
 
 pub mod trouble;
+
+pub mod link;
+
+pub mod push;
 
 pub mod hall;
 
@@ -45,5 +53,7 @@ pub mod brood;
 pub mod xml;
 
 pub mod message;
+
+pub mod inquiry;
 
 pub mod view;

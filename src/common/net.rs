@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ use super::limits::{CONNECT_MAX_MS, GUEST_READ_MAX_BYTES, LISTEN_BACKLOG, SILENC
 
 /// The port of a search: the fourth perfect number.
 pub const SEARCH_PORT: u16 = 8128;
+
+/// The port of a collect for its agents: the original's.
+pub const AGENTS_PORT: u16 = 5050;
 
 /// Turns `HOST`, `HOST:PORT`, `[V6]:PORT`, `V6` or `:PORT` into a form with host and port.
 ///
@@ -28,6 +31,12 @@ pub fn with_port(address: &str, port: u16) -> Result<String> {
     };
     let host = if host.is_empty() { "127.0.0.1".to_owned() } else { host };
     Ok(format!("{host}:{port}"))
+}
+
+/// The port of an address that `with_port` has made.
+#[must_use]
+pub fn port(address: &str) -> Option<u16> {
+    address.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
 }
 
 /// An address of IPv6, with its zone if it has one.
@@ -106,6 +115,14 @@ impl Listener {
     pub fn address(&self) -> Result<SocketAddr> {
         let name = self.0.local_addr().map_err(|error| Error::new(Status::Failed, "listen", error))?;
         name.as_socket().ok_or_else(|| Error::new(Status::Failed, "listen", "not an internet address"))
+    }
+
+    /// The same for a runtime that accepts by itself. What it accepts is as `accept` gives it: it inherits that.
+    ///
+    /// # Errors
+    /// What setsockopt(2) says.
+    pub fn into_std(self) -> io::Result<TcpListener> {
+        Stream::tune(self.0).map(|tuned| tuned.0.into())
     }
 
     /// The next connection that waits, if any.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -9,8 +10,11 @@ use nix::sys::signal::{SigHandler, Signal, kill as kill_pid, signal as signal_ac
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, getpid, getppid};
 
+use super::clock;
 use super::error::{Error, Result};
 use super::exit::Status;
+use super::limits::CHILD_EXIT_LOOK_MS;
+use super::poll::{Interest, Set};
 use super::signal::Ending;
 
 pub use nix::unistd::Pid;
@@ -22,6 +26,15 @@ pub enum Ended {
     Exited(i32),
     /// A signal, by its number, ended it.
     Signalled(i32),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "status {status}"),
+            Self::Signalled(number) => write!(f, "signal {number}"),
+        }
+    }
 }
 
 /// Forks. The child keeps standard input, output and error and the descriptors in `keep`, runs `body`, and leaves
@@ -101,6 +114,21 @@ pub fn reap_all_but(own: &[Pid]) {
 /// Waits until `child`, which was killed, is gone.
 pub fn wait(child: Pid) {
     let _ = waitpid(child, None);
+}
+
+/// Waits until `child` has left, of which the hang-up of `line` is the first sign; kills it if it hasn't within `max_ms`.
+pub fn await_end(child: Pid, line: BorrowedFd<'_>, max_ms: u64) {
+    let deadline = clock::now().after(max_ms);
+    while reap(child).is_none() {
+        let now = clock::now();
+        if now >= deadline {
+            destroy(child);
+            return wait(child);
+        }
+        let mut set = Set::new();
+        set.add(line, Interest::End);
+        let _ = set.wait(now.until(deadline).min(Duration::from_millis(CHILD_EXIT_LOOK_MS)));
+    }
 }
 
 /// Sends `ending` to this process itself: the one path of all endings.

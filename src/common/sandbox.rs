@@ -58,8 +58,23 @@ pub struct Needs {
     pub reads: Vec<PathBuf>,
     /// The program that it starts, if any.
     pub starts: Option<PathBuf>,
-    /// The TCP port that it, or what it starts, connects to.
-    pub connects: Option<u16>,
+    /// The TCP ports that it, or what it starts, connects to.
+    pub connects: Vec<u16>,
+    /// Whom it may signal is settled already, by `enclose`.
+    pub is_enclosed: bool,
+}
+
+/// Bounds whom this process, and all that it starts from here on, may signal: each other, and nobody else. A child that is forked
+/// before `enter` could else not be signalled by its parent: not killed, nor by the parent's death.
+///
+/// # Errors
+/// When the kernel has the means and refuses it.
+pub fn enclose() -> Result<()> {
+    let restrict = || {
+        let scopes = Scope::from_all(NEWEST);
+        Ruleset::default().scope(scopes)?.create()?.restrict_self()
+    };
+    restrict().map(drop).map_err(|error: RulesetError| Error::new(Status::Failed, "sandbox", error))
 }
 
 /// Gives up all that isn't needed; says what was put up, and what this kernel lacks.
@@ -73,7 +88,8 @@ pub fn enter(needs: &Needs) -> Result<String> {
     let calls = restrict_calls(needs.starts.is_none()).map_err(|error| failed(&error))?;
     let writes: Vec<_> = needs.writes.iter().map(|path| path.display().to_string()).collect();
     let starts = needs.starts.as_ref().map_or("nothing".to_owned(), |path| path.display().to_string());
-    let connects = needs.connects.map_or("nowhere".to_owned(), |port| format!("to port {port}"));
+    let ports: Vec<_> = needs.connects.iter().map(|port| format!("to port {port}")).collect();
+    let connects = if ports.is_empty() { "nowhere".to_owned() } else { ports.join(" and ") };
     let writes = if writes.is_empty() { "nowhere".to_owned() } else { writes.join(" and ") };
     Ok(format!("sandbox: writes {writes}, starts {starts}, connects {connects}; no new privileges, {files}, {calls}"))
 }
@@ -83,11 +99,11 @@ fn restrict_files(needs: &Needs) -> std::result::Result<String, RulesetError> {
     let (read, execute) = (AccessFs::from_read(NEWEST) & !AccessFs::Execute, BitFlags::from(AccessFs::Execute));
     let write = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
     let started = needs.starts.iter().cloned().chain(needs.starts.as_ref().and_then(|path| loader_of(path)));
-    let ports = needs.connects.iter().copied().chain(needs.connects.map(|_| DNS_PORT));
-    let status = Ruleset::default()
-        .handle_access(AccessFs::from_all(NEWEST))?
-        .handle_access(AccessNet::from_all(NEWEST))?
-        .scope(Scope::from_all(NEWEST))?
+    let ports = needs.connects.iter().copied().chain(needs.connects.first().map(|_| DNS_PORT));
+    let rules =
+        Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?.handle_access(AccessNet::from_all(NEWEST))?;
+    let rules = if needs.is_enclosed { rules } else { rules.scope(Scope::from_all(NEWEST))? };
+    let status = rules
         .create()?
         .add_rules(path_beneath_rules(SYSTEM_FILES, read))?
         .add_rules(path_beneath_rules(&needs.reads, read))?

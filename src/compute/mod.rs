@@ -1,7 +1,5 @@
-//! The worker of a search: `worker` is the loop, `duty` decides, `work` computes, `wire` and `link` keep a connection
-//! up, `monitor` is the forked child, `several` runs more than one.
-
-pub mod link;
+//! The worker of a search: `worker` is the loop, `duty` decides, `work` computes, `wire` keeps a connection up,
+//! `monitor` is the forked child, `several` runs more than one.
 
 pub mod duty;
 
@@ -12,6 +10,8 @@ pub mod kernel;
 pub mod timing;
 
 pub mod work;
+
+pub mod deeds;
 
 pub mod wire;
 
@@ -34,10 +34,12 @@ use crate::common::log::{self, Screen};
 use crate::common::message::{Hello, Instance, Role, Version};
 use crate::common::net::{self, SEARCH_PORT};
 use crate::common::process;
+use crate::common::push::pusher::Pusher;
 use crate::common::sandbox::{self, Needs};
 use crate::common::signal::Signals;
 use crate::common::tls::Context;
 
+use deeds::Deeds;
 use monitor::{Monitor, Setup};
 use options::Options;
 use wire::Wire;
@@ -85,15 +87,15 @@ fn run(options: &Options, log: &Logger) -> Result<()> {
         level: options.level(),
     };
     let monitor = Monitor::new(setup);
-    info!(log, "{}", sandbox::enter(&needs(&address))?);
+    let pusher = Pusher::start(&options.collecting(), "compute", Deeds::default().readings(), options.level(), log)?;
+    info!(log, "{}", sandbox::enter(&Needs { is_enclosed: pusher.is_some(), ..needs(&address) })?);
     let wire = Wire::new(address, context, hello(Role::Compute), fastrand::u64(..), now);
-    Worker::new(log.clone(), signals, wire, monitor, kernel, options.until_eof).run()
+    Worker::new(log.clone(), signals, wire, monitor, pusher, kernel, options.until_eof).run()
 }
 
 /// What a compute needs: it writes no file, starts no program, and connects to its manage at `address` (`HOST:PORT`) alone. Its
 /// monitor inherits that, and can signal nobody but it.
 #[must_use]
 pub fn needs(address: &str) -> Needs {
-    let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    Needs { connects: port, ..Needs::default() }
+    Needs { connects: net::port(address).into_iter().collect(), ..Needs::default() }
 }

@@ -5,14 +5,13 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use slog::{Logger, debug, info, warn};
 
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::{CHILD_EXIT_LOOK_MS, CHILD_EXIT_MAX_MS, MONITOR_PAUSE_MS, TICK_MS};
+use crate::common::limits::{CHILD_EXIT_MAX_MS, MONITOR_PAUSE_MS, TICK_MS};
 use crate::common::log::{self, Screen};
 use crate::common::message::{Alive, Hello, Message};
 use crate::common::poll::{Interest, Ready, Set};
@@ -104,17 +103,7 @@ impl Monitor {
         let Some((pid, lifeline)) = self.child.take() else { return };
         // The monitor's own end hangs up only when it is gone, so this end stays open for reading.
         let _ = lifeline.shutdown(std::net::Shutdown::Write);
-        let deadline = clock::now().after(CHILD_EXIT_MAX_MS);
-        while process::reap(pid).is_none() {
-            let now = clock::now();
-            if now >= deadline {
-                process::destroy(pid);
-                return process::wait(pid);
-            }
-            let mut set = Set::new();
-            set.add(lifeline.as_fd(), Interest::Read);
-            let _ = set.wait(now.until(deadline).min(Duration::from_millis(CHILD_EXIT_LOOK_MS)));
-        }
+        process::await_end(pid, lifeline.as_fd(), CHILD_EXIT_MAX_MS);
     }
 }
 

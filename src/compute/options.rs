@@ -2,6 +2,7 @@
 
 use clap::Parser;
 
+use crate::common::arguments::Collecting;
 use crate::common::keys;
 use crate::common::limits::{CHILDREN_MAX, HOST_MAX_BYTES};
 use crate::common::process;
@@ -53,6 +54,10 @@ pub struct Options {
     #[arg(long)]
     pub until_eof: bool,
 
+    /// Where its metrics go.
+    #[command(flatten)]
+    pub collecting: Collecting,
+
     /// Log warnings and errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -69,13 +74,25 @@ impl Options {
         if self.quiet { slog::Level::Warning } else { crate::common::log::level(self.verbose) }
     }
 
-    /// The arguments of one compute of several.
+    /// How it pushes: the name of its host is the one that it goes by.
     #[must_use]
-    pub fn of_one(&self) -> Vec<String> {
+    pub fn collecting(&self) -> Collecting {
+        let name = || Some(format!("{}/compute", self.host.as_ref()?));
+        Collecting { collect_name: self.collecting.collect_name.clone().or_else(name), ..self.collecting.clone() }
+    }
+
+    /// The arguments of one compute of several: the `nth` of them, from 1 on.
+    #[must_use]
+    pub fn of_one(&self, nth: usize) -> Vec<String> {
         let mut arguments = vec![self.manage.clone(), "--until-eof".to_owned(), "--nice=0".to_owned()];
         arguments.extend(keys::named(self.keys.as_deref()).map(|keys| format!("--keys={keys}")));
         arguments.extend(self.host.iter().map(|host| format!("--host={host}")));
         arguments.extend(self.kernel.map(|kernel| format!("--kernel={}", kernel.name())));
+        if let Some(collect) = &self.collecting.collect {
+            let name = self.collecting().name("compute");
+            arguments.extend([format!("--collect={collect}"), format!("--collect-name={name}/{nth}")]);
+            arguments.extend(self.collecting.collect_keys.iter().map(|keys| format!("--collect-keys={keys}")));
+        }
         arguments.extend(self.quiet.then(|| "--quiet".to_owned()));
         arguments.extend((0..self.verbose).map(|_| "-v".to_owned()));
         arguments

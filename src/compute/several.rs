@@ -12,8 +12,9 @@ use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::keys;
 use crate::common::limits::{ENDING_MAX_MS, TICK_MS};
+use crate::common::net;
 use crate::common::poll::{Interest, Set};
-use crate::common::sandbox::{self, Needs};
+use crate::common::sandbox;
 use crate::common::signal::{Ending, Endings, Meaning, Received, Signals};
 
 use super::options::Options;
@@ -24,19 +25,21 @@ use super::options::Options;
 /// Failed, if a second signal ends it at once or a compute fails for good.
 pub fn run(options: &Options, address: &str, log: &Logger, mut signals: Signals) -> Result<()> {
     let program = std::env::current_exe().map_err(|error| Error::new(Status::Failed, "compute", error))?;
-    let mut command = Command::new(&program);
-    command.args(options.of_one());
-    // What those that it starts need, each of which gives up more.
-    let reads = keys::named(options.keys.as_deref()).map(PathBuf::from).into_iter().collect();
-    let needs = Needs { starts: Some(program), reads, ..super::needs(address) };
-    info!(log, "{}", sandbox::enter(&needs)?);
-    let mut several = Several {
-        log,
-        brood: Brood::new(command, options.count),
-        endings: Endings::default(),
-        deadline: None,
-        outcome: Ok(()),
+    let command = |nth| {
+        let mut command = Command::new(&program);
+        command.args(options.of_one(nth));
+        command
     };
+    let commands = (1..=options.count).map(command).collect();
+    // What those that it starts need, each of which gives up more.
+    let keys = [keys::named(options.keys.as_deref()), options.collecting.collect_keys.as_deref()];
+    let mut needs = super::needs(address);
+    needs.reads = keys.into_iter().flatten().map(PathBuf::from).collect();
+    needs.connects.extend(options.collecting.address()?.as_deref().and_then(net::port));
+    needs.starts = Some(program);
+    info!(log, "{}", sandbox::enter(&needs)?);
+    let mut several =
+        Several { log, brood: Brood::new(commands), endings: Endings::default(), deadline: None, outcome: Ok(()) };
     several.tend(clock::now());
     while !several.is_over(clock::now()) {
         let mut set = Set::new();

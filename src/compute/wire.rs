@@ -8,12 +8,11 @@ use crate::common::conn::{Broken, Conn};
 use crate::common::error::{Error, Result, printable};
 use crate::common::exit::Status;
 use crate::common::limits::{CONTROL_HEARTBEAT_MS, HEARTBEAT_MS};
+use crate::common::link::{Due, Link};
 use crate::common::message::{Code, Hello, Message, Role, Welcome};
 use crate::common::net::{self, Stream};
 use crate::common::poll::{Interest, Ready};
 use crate::common::tls::Context;
-
-use super::link::{Due, Link};
 
 /// What has happened on the wire.
 #[derive(Debug)]

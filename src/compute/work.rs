@@ -85,6 +85,12 @@ impl Work {
         self.search.tally().tested
     }
 
+    /// Operations that were executed, a second.
+    #[must_use]
+    pub fn operations_per_s(&self) -> f64 {
+        self.search.operations_done() * 1e9 / self.watch.nanoseconds() as f64
+    }
+
     /// Works for about `SLICE_MS`; what came of the work, once it is done.
     pub fn step(&mut self) -> Option<Outcome> {
         let watch = Stopwatch::start();

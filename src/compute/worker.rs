@@ -10,13 +10,15 @@ use slog::{Logger, debug, info, trace, warn};
 use crate::common::clock::{self, Millis};
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
-use crate::common::limits::HAND_IN_MAX_MS;
+use crate::common::limits::{HAND_IN_MAX_MS, TICK_MS};
 use crate::common::message::Message;
 use crate::common::poll::{Interest, Ready, Set};
 use crate::common::process;
+use crate::common::push::pusher::Pusher;
 use crate::common::signal::{Endings, Meaning, Received, Signals};
 use crate::divisors::Kernel;
 
+use super::deeds::Deeds;
 use super::duty::{Action, Duty, Event};
 use super::monitor::Monitor;
 use super::wire::{News, Wire};
@@ -28,6 +30,12 @@ pub struct Worker {
     signals: Signals,
     wire: Wire,
     monitor: Monitor,
+    /// Where its metrics go, if anywhere,
+    pusher: Option<Pusher>,
+    /// when next,
+    push_at: Millis,
+    /// and what they are made of.
+    deeds: Deeds,
     searches: Searches,
     until_eof: bool,
     duty: Duty,
@@ -55,12 +63,23 @@ struct Seen {
 impl Worker {
     /// A compute that isn't connected yet.
     #[must_use]
-    pub fn new(log: Logger, signals: Signals, wire: Wire, monitor: Monitor, kernel: Kernel, until_eof: bool) -> Self {
+    pub fn new(
+        log: Logger,
+        signals: Signals,
+        wire: Wire,
+        monitor: Monitor,
+        pusher: Option<Pusher>,
+        kernel: Kernel,
+        until_eof: bool,
+    ) -> Self {
         Self {
             log,
             signals,
             wire,
             monitor,
+            pusher,
+            push_at: Millis(0),
+            deeds: Deeds::default(),
             searches: Searches::new(kernel),
             until_eof,
             duty: Duty::default(),
@@ -87,6 +106,10 @@ impl Worker {
         }
         drop(self.wire);
         self.monitor.end();
+        if let (Some(pusher), Ok(())) = (&mut self.pusher, &outcome) {
+            pusher.push(&self.deeds.readings());
+            pusher.end();
+        }
         outcome
     }
 
@@ -110,6 +133,7 @@ impl Worker {
         }
         self.compute();
         self.wire.flush();
+        self.push_metrics(now);
         self.leaving |= self.leave_by.is_some_and(|by| by <= clock::now());
         self.alien.take().map_or(Ok(()), Err)
     }
@@ -123,7 +147,10 @@ impl Worker {
         let lifeline = self.monitor.lifeline().map(|line| set.add(line.as_fd(), Interest::Read));
         let input = std::io::stdin();
         let input = (self.until_eof && self.leave_by.is_none()).then(|| set.add(input.as_fd(), Interest::Read));
-        let deadline = self.leave_by.unwrap_or(self.tend_at).min(self.wire.deadline());
+        let mut deadline = self.leave_by.unwrap_or(self.tend_at).min(self.wire.deadline());
+        if self.pusher.is_some() {
+            deadline = deadline.min(self.push_at);
+        }
         let timeout = if self.work.is_some() { Duration::ZERO } else { now.until(deadline) };
         set.wait(timeout).map_err(|error| Error::new(Status::Failed, "poll", error))?;
         Ok(Seen {
@@ -159,7 +186,7 @@ impl Worker {
             return;
         }
         self.leave_by = Some(now.after(HAND_IN_MAX_MS));
-        let found = self.work.take().and_then(|work| work.found());
+        let found = self.lay_down().and_then(|work| work.found());
         if let Some(found) = &found {
             debug!(self.log, "handing in {} to {} of lease {}", found.first, found.last, found.lease);
         }
@@ -177,10 +204,12 @@ impl Worker {
             News::Up(welcome) => {
                 info!(self.log, "manage is here, searching by {}", welcome.method);
                 (self.away, self.impostor) = (false, false);
+                self.deeds.connected = true;
                 self.advise(Event::Up(welcome));
             }
             News::Said(message) => {
                 trace!(self.log, "from manage: {message:?}");
+                self.deeds.ranges += u64::from(matches!(message, Message::Accepted(_)));
                 self.advise(Event::Said(message));
             }
             News::Heartbeat => {
@@ -188,6 +217,7 @@ impl Worker {
                 self.advise(Event::Heartbeat(tested));
             }
             News::Down(cause, pause) => {
+                self.deeds.connected = false;
                 self.note_absence(&cause, pause);
                 self.advise(Event::Down);
             }
@@ -217,11 +247,26 @@ impl Worker {
     fn compute(&mut self) {
         let Some(work) = &mut self.work else { return };
         let Some(outcome) = work.step() else { return };
-        self.searches.keep(self.work.take());
+        let work = self.lay_down();
+        self.searches.keep(work);
         self.advise(match outcome {
             Outcome::Finished(found) => Event::Finished(found),
             Outcome::Timed(speed) => Event::Timed(speed),
         });
+    }
+
+    /// Takes the work away that is done, or no longer wanted.
+    fn lay_down(&mut self) -> Option<Work> {
+        self.deeds.lay_down(self.work.as_ref());
+        self.work.take()
+    }
+
+    fn push_metrics(&mut self, now: Millis) {
+        if let Some(pusher) = self.pusher.as_mut().filter(|_| self.push_at <= now) {
+            self.push_at = now.after(TICK_MS);
+            self.deeds.look_at(self.work.as_ref());
+            pusher.push(&self.deeds.readings());
+        }
     }
 
     /// Asks the duty what to do about `event`, and does it.
@@ -239,7 +284,10 @@ impl Worker {
                     }
                 }
                 Action::HandIn => self.hand_in(),
-                Action::Abandon => self.searches.keep(self.work.take()),
+                Action::Abandon => {
+                    let work = self.lay_down();
+                    self.searches.keep(work);
+                }
                 Action::Leave => self.leaving = true,
                 Action::Log(text) => warn!(self.log, "{text}"),
             }
@@ -250,7 +298,8 @@ impl Worker {
     fn hand_in(&mut self) {
         let Some(found) = self.work.as_ref().and_then(Work::found) else { return };
         debug!(self.log, "lease {} is recalled: handing in {} to {}", found.lease, found.first, found.last);
-        self.searches.keep(self.work.take());
+        let work = self.lay_down();
+        self.searches.keep(work);
         self.advise(Event::Finished(found));
     }
 

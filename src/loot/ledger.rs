@@ -14,7 +14,7 @@ use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::limits::SIZE_MAX;
 use crate::common::store::rows::{put, read, rows};
-use crate::common::store::{Kind, Store, Written, damaged, refusal, subject};
+use crate::common::store::{Kind, Store, Written, damaged, refusal};
 use crate::common::view::grouped;
 
 use super::memory::{Batch, Kept, Named};
@@ -23,7 +23,7 @@ use super::shuffle::{Commitment, Seed};
 
 /// Its mark is "loot".
 pub static KIND: Kind =
-    Kind { application_id: 0x6c6f_6f74, format: 1, tables: TABLES, program: "loot", is_secret: true };
+    Kind { application_id: 0x6c6f_6f74, format: 1, tables: TABLES, noun: "ledger", program: "loot", is_secret: true };
 
 const TABLES: &str = "
 CREATE TABLE box (one INTEGER PRIMARY KEY CHECK (one = 1), seed BLOB NOT NULL, size INTEGER NOT NULL, closed INTEGER NOT NULL,
@@ -117,7 +117,7 @@ impl Ledger {
         if let Some(wanted) = wanted.filter(|wanted| *wanted != made.size) {
             let cause =
                 format!("its box has {} numbers, not {wanted}: leave --size out, or take another ledger", made.size);
-            return Err(Error::new(Status::Usage, subject(path), cause));
+            return Err(Error::new(Status::Usage, KIND.subject(path), cause));
         }
         let commits = Commits::of(&store.connection, made.size).map_err(|error| explain(&store, &error))?;
         let named = named(&store.connection, &commits).map_err(|error| explain(&store, &error))?;

@@ -19,6 +19,8 @@ pub mod record;
 
 pub mod memory;
 
+pub mod metrics;
+
 pub mod answer;
 
 pub mod options;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::common::arguments::{Serving, bounded_seconds};
+use crate::common::arguments::{Collecting, Serving, bounded_seconds};
 use crate::common::limits::{AHEAD_MAX, DRAW_SECONDS_MAX, SIZE_MAX};
 
 use super::request::Id;
@@ -55,6 +55,10 @@ pub struct Serve {
     /// What other servers have as well.
     #[command(flatten)]
     pub serving: Serving,
+
+    /// Where its metrics go.
+    #[command(flatten)]
+    pub collecting: Collecting,
 }
 
 /// `loot draw`.

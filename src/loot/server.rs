@@ -13,6 +13,7 @@ use crate::common::hall::door::{Door, Threads};
 use crate::common::hall::staff::{Staff, guests_max};
 use crate::common::net::{self, Listener};
 use crate::common::process;
+use crate::common::push::pusher::Pusher;
 use crate::common::sandbox::{self, Needs};
 use crate::common::signal::Signals;
 use crate::common::store;
@@ -21,6 +22,7 @@ use crate::common::view::grouped;
 use super::crew::Crew;
 use super::ledger::Ledger;
 use super::memory::{Kept, Memory};
+use super::metrics::{self, Standing};
 use super::options::{SIZE_DEFAULT, Serve};
 use super::scribe::Scribe;
 use super::shuffle::Seed;
@@ -41,6 +43,8 @@ pub fn run(options: &Serve, log: &Logger) -> Result<()> {
     let listen = listener.address()?;
     options.serving.user.as_deref().map_or(Ok(()), sandbox::become_user)?;
     let (ledger, kept) = open(options)?;
+    let first = metrics::readings(&Standing::of(&kept));
+    let pusher = Pusher::start(&options.collecting, "loot", first, options.serving.level(), log)?;
     let staff = Staff::new(
         options.serving.threads,
         guests_max(options.serving.connections, options.serving.threads, descriptors),
@@ -49,8 +53,8 @@ pub fn run(options: &Serve, log: &Logger) -> Result<()> {
     let crew = Crew::new(Memory::new(kept, ledger.as_ref().map(|_| options.ahead)), staff, options.serving.idle_ms());
     tell(&crew.memory, options, log);
     let (writes, removes) = ledger.as_ref().map_or_else(Default::default, |_| store::places(&options.ledger));
-    info!(log, "{}", sandbox::enter(&Needs { writes, removes, ..Needs::default() })?);
-    let mut server = Server::start(&crew, ledger, log)?;
+    info!(log, "{}", sandbox::enter(&Needs { writes, removes, is_enclosed: pusher.is_some(), ..Needs::default() })?);
+    let mut server = Server::start(&crew, ledger, pusher, log)?;
     info!(log, "listening on {listen}");
     Door::new(listener, signals, &crew.staff, log).keep(&mut server)?;
     server.end()?;
@@ -93,11 +97,15 @@ struct Server {
     crew: Arc<Crew>,
     workers: Vec<JoinHandle<Result<()>>>,
     scribe: Option<JoinHandle<Result<()>>>,
+    pusher: Option<Pusher>,
+    /// Numbers that were drawn before it began.
+    drawn_before: u32,
 }
 
 impl Server {
     /// Starts them, after all that a process does alone is done. They inherit its blocked signals and its sandbox.
-    fn start(crew: &Arc<Crew>, ledger: Option<Ledger>, log: &Logger) -> Result<Self> {
+    fn start(crew: &Arc<Crew>, ledger: Option<Ledger>, pusher: Option<Pusher>, log: &Logger) -> Result<Self> {
+        let drawn_before = crew.memory.drawn();
         let failed = |error: io::Error| Error::new(Status::Failed, "thread", error);
         let scribe = ledger.map(|ledger| {
             let scribe = Scribe::new(crew, ledger, log);
@@ -108,13 +116,16 @@ impl Server {
             Builder::new().name(format!("loot-{thread}")).spawn(move || worker.run()).map_err(failed)
         };
         let workers = (0..crew.staff.threads()).map(one).collect::<Result<_>>()?;
-        Ok(Self { crew: Arc::clone(crew), workers, scribe: scribe.transpose()? })
+        Ok(Self { crew: Arc::clone(crew), workers, scribe: scribe.transpose()?, pusher, drawn_before })
     }
 
-    /// The last thing that is done: the ledger is closed.
+    /// The last thing that is done: the ledger is closed, and what there is to push said.
     fn end(&mut self) -> Result<()> {
         self.crew.end();
-        self.scribe.take().map_or(Ok(()), join)
+        self.scribe.take().map_or(Ok(()), join)?;
+        self.tick();
+        self.pusher.iter_mut().for_each(Pusher::end);
+        Ok(())
     }
 }
 
@@ -132,4 +143,19 @@ impl Threads for Server {
     }
 
     fn turn_away(&mut self, _: usize) {}
+
+    fn tick(&mut self) {
+        if let Some(pusher) = &mut self.pusher {
+            let (memory, staff) = (&self.crew.memory, &self.crew.staff);
+            let drawn = memory.drawn();
+            pusher.push(&metrics::readings(&Standing {
+                size: memory.size(),
+                drawn,
+                unheard: memory.unheard(),
+                taken: drawn.saturating_sub(self.drawn_before),
+                closed: memory.is_closed(),
+                connections: staff.guests(),
+            }));
+        }
+    }
 }

@@ -16,10 +16,6 @@ pub mod rights;
 
 pub mod gate;
 
-pub mod keyring;
-
-pub mod init_keys;
-
 pub mod state;
 
 pub mod outbox;
@@ -50,17 +46,18 @@ use crate::common::brood::Brood;
 use crate::common::clock;
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
+use crate::common::keyring::{self, Keyring};
 use crate::common::keys::{self, Role};
 use crate::common::limits::DESCRIPTORS_KEPT_MIN;
 use crate::common::log::{self, Screen};
 use crate::common::net::{self, Listener, SEARCH_PORT};
 use crate::common::process;
+use crate::common::push::pusher::Pusher;
 use crate::common::sandbox::{self, Needs};
 use crate::common::signal::Signals;
 use crate::common::store;
 use crate::common::view;
 
-use keyring::Keyring;
 use ledger::Ledger;
 use ledger::check::check;
 use options::Options;
@@ -91,7 +88,7 @@ pub fn main() -> ExitCode {
 fn init_keys(options: &Options, directory: &str) -> Result<()> {
     // It blocks SIGXFSZ: a file that may not grow is an error, not a death.
     let _signals = Signals::open()?;
-    let said = init_keys::init(Path::new(directory), &options.add_key, options.user.as_deref())?;
+    let said = keyring::init(Path::new(directory), Role::Manage, &options.add_key, options.user.as_deref())?;
     print_report(Some(&said))
 }
 
@@ -106,7 +103,7 @@ fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
     let listener = Listener::open(&address, addresses[0])?;
     let listen = listener.address()?;
     options.user.as_deref().map_or(Ok(()), sandbox::become_user)?;
-    let mut keyring = options.keys.as_deref().map(|given| Keyring::open(given, log)).transpose()?;
+    let mut keyring = options.keys.as_deref().map(|given| Keyring::open(given, Role::Manage, log)).transpose()?;
     let (ledger, settings, restored) = Ledger::open(&options.ledger, wanted)?;
     let policy = Policy {
         seconds: options.seconds,
@@ -124,13 +121,16 @@ fn run(options: &Options, log: &Logger, screen: &Screen) -> Result<()> {
     };
     let until = settings.last.map_or("without end".to_owned(), |last| format!("to {last}"));
     let program = compute_program()?;
-    let brood = Brood::new(compute_command(&program, listen, options)?, options.computes);
+    let commands = (0..options.computes).map(|_| compute_command(&program, listen, options));
+    let brood = Brood::new(commands.collect::<Result<_>>()?);
     info!(log, "listening on {listen}");
+    let pusher = Pusher::start(&options.collecting, "manage", state.readings(), log::level(options.verbose), log)?;
     info!(log, "testing {} {until} by {}, ledger {}: {known}", settings.first, settings.method, options.ledger);
-    give_up(options, program, listen, log)?;
+    give_up(&Needs { is_enclosed: pusher.is_some(), ..needs(options, program, listen) }, log)?;
     keyring.as_mut().map_or(Ok(()), Keyring::look)?;
     let progress = Progress::open(screen, now);
-    let server = Server { log: log.clone(), signals, listener, descriptors, keyring, state, ledger, brood, progress };
+    let log = log.clone();
+    let server = Server { log, signals, listener, descriptors, keyring, state, ledger, brood, progress, pusher };
     let report = server.run()?;
     print_report(report.as_deref())
 }
@@ -161,13 +161,14 @@ pub fn needs(options: &Options, program: PathBuf, listen: SocketAddr) -> Needs {
         removes,
         reads: options.keys.iter().flat_map(|given| keyring::places(given)).collect(),
         starts: children.then_some(program),
-        connects: children.then(|| listen.port()),
+        connects: children.then(|| listen.port()).into_iter().collect(),
+        is_enclosed: false,
     }
 }
 
 /// Gives up everything else.
-fn give_up(options: &Options, program: PathBuf, listen: SocketAddr, log: &Logger) -> Result<()> {
-    info!(log, "{}", sandbox::enter(&needs(options, program, listen))?);
+fn give_up(needs: &Needs, log: &Logger) -> Result<()> {
+    info!(log, "{}", sandbox::enter(needs)?);
     if sandbox::is_root() {
         info!(log, "running as root, which isn't needed: --user NAME gives that up");
     }

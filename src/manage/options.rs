@@ -2,12 +2,14 @@
 
 use clap::Parser;
 
+use crate::common::arguments::Collecting;
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
+use crate::common::keyring::{Wish, wish};
+use crate::common::keys::Role;
 use crate::common::limits::{CANDIDATE_MAX, CHILDREN_MAX, RANGE_SECONDS_DEFAULT, RANGE_SECONDS_MAX, RANGE_SECONDS_MIN};
 use crate::divisors::Method;
 
-use super::init_keys::Wish;
 use super::ledger::Wanted;
 
 /// Owns a search for perfect numbers: hands out ranges, proves the results, keeps the ledger.
@@ -69,7 +71,7 @@ pub struct Options {
     pub init_keys: Option<String>,
 
     /// With --init-keys: make this key as well, as in worker:node02; may be given again
-    #[arg(long, value_name = "ROLE:NAME", requires = "init_keys")]
+    #[arg(long, value_name = "ROLE:NAME", requires = "init_keys", value_parser = wish(Role::Manage))]
     pub add_key: Vec<Wish>,
 
     /// Started by root: go on as this user once the port is taken; with --init-keys: make the keys this user's
@@ -79,6 +81,10 @@ pub struct Options {
     /// Listen beyond loopback although anybody who can connect may then read, feed and end the search
     #[arg(long)]
     pub insecure: bool,
+
+    /// Where its metrics go.
+    #[command(flatten)]
+    pub collecting: Collecting,
 
     /// Log more; twice: every message
     #[arg(short, long, action = clap::ArgAction::Count)]

@@ -147,6 +147,12 @@ impl Roster {
         self.strikes.get(host).copied().unwrap_or(0)
     }
 
+    /// How many wrong results have come from all hosts.
+    #[must_use]
+    pub fn strikes_of_all(&self) -> u64 {
+        self.strikes.values().map(|strikes| u64::from(*strikes)).sum()
+    }
+
     /// True if `host` gets no more work.
     #[must_use]
     pub fn is_struck(&self, host: &str) -> bool {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::common::clock::Stopwatch;
 use crate::common::error::{Error, Result, printable};
 use crate::common::exit::Status;
+use crate::common::push::metric::Reading;
 use crate::common::view::{duration, grouped, scaled};
 
 /// The numbers of one thread, or of all together.
@@ -170,6 +171,55 @@ pub fn object(standing: &Standing, counts: &Counts) -> Value {
     })
 }
 
+/// Upper bounds of the times that are pushed to a collect, in seconds.
+const REPLY_BUCKETS: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// What is pushed to a collect.
+#[must_use]
+pub fn readings(standing: &Standing, counts: &Counts) -> Vec<Reading> {
+    let counter = |name, help, total| Reading::counter(name, "", help, total);
+    let gauge = |name, unit, help, now: usize| Reading::gauge(name, unit, help, now as f64);
+    let errors = [
+        ("malformed", counts.malformed),
+        ("exhausted", counts.exhausted),
+        ("timeout", counts.timeouts),
+        ("busy", counts.busy),
+        ("ended", counts.ended),
+        ("abandoned", counts.abandoned),
+        ("turned_away", counts.turned_away),
+    ];
+    let mut readings = vec![
+        counter("pow_replies_total", "Requests that were answered by a proof", counts.replies),
+        counter("pow_hashes_total", "Hashes computed", counts.hashes),
+        counter("pow_requests_total", "Requests read", counts.requests),
+    ];
+    readings.extend(errors.map(|(kind, total)| {
+        let help = "Requests that were not answered by a proof, and connections that were turned away";
+        counter("pow_errors_total", help, total).with("kind", kind)
+    }));
+    let seconds = sorted(&counts.latency);
+    readings.extend([
+        gauge("pow_connections", "", "Connections", standing.guests),
+        gauge("pow_queue_requests", "requests", "Requests that wait", standing.waiting),
+        gauge("pow_difficulty_digits", "digits", "Difficulty of a plain request", standing.difficulty.into()),
+        Reading::histogram("pow_reply_seconds", "seconds", "From a request's end to its proof", REPLY_BUCKETS, seconds),
+    ]);
+    readings
+}
+
+/// How many of these times, in microseconds, are in which of `REPLY_BUCKETS`, and their sum in seconds.
+fn sorted(latency: &Histogram<u64>) -> (Vec<u64>, f64) {
+    let (mut counts, mut sum) = (vec![0; REPLY_BUCKETS.len() + 1], 0.0);
+    for step in latency.iter_recorded() {
+        // To the thousandth, as all that it knows.
+        let seconds = latency.lowest_equivalent(step.value_iterated_to()) as f64 / 1e6;
+        counts[REPLY_BUCKETS.partition_point(|bound| *bound < seconds)] += step.count_at_value();
+        sum += seconds * step.count_at_value() as f64;
+    }
+    (counts, sum)
+}
+
 /// The same object for a person.
 #[must_use]
 pub fn table(object: &Value) -> String {
@@ -235,4 +285,20 @@ pub fn table(object: &Value) -> String {
         );
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_time_is_in_the_bucket_whose_bound_it_does_not_exceed() {
+        let mut latency = Histogram::new(3).unwrap();
+        for us in [0, 100, 101, 250, 9_990_000, 20_000_000] {
+            latency.record(us).unwrap();
+        }
+        let (counts, sum) = sorted(&latency);
+        assert_eq!((counts[..3].to_vec(), counts[15], counts[16]), (vec![2, 2, 0], 1, 1));
+        assert!(counts.iter().sum::<u64>() == 6 && (sum - 29.990451).abs() < 0.03, "{sum}");
+    }
 }

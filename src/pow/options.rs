@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::common::arguments::{Serving, bounded_seconds, within};
+use crate::common::arguments::{Collecting, Serving, bounded_seconds, within};
 use crate::common::limits::{
     IDLE_SECONDS_MAX, LINE_MAX_BYTES, LOAD_CONNECTIONS_MAX, LOAD_SECONDS_MAX, PROCESSES_MAX, QUEUE_MAX, THREADS_MAX,
 };
@@ -72,6 +72,10 @@ pub struct Serve {
     /// What other servers have as well.
     #[command(flatten)]
     pub serving: Serving,
+
+    /// Where its metrics go.
+    #[command(flatten)]
+    pub collecting: Collecting,
 }
 
 /// `pow solve`.

@@ -14,6 +14,7 @@ use crate::common::hall::staff;
 use crate::common::limits::{PACE_ATTEMPTS_MAX, PACE_HEADS_MIN};
 use crate::common::net::{self, Listener};
 use crate::common::process;
+use crate::common::push::pusher::Pusher;
 use crate::common::sandbox::{self, Needs};
 use crate::common::signal::Signals;
 use crate::common::view::scaled;
@@ -48,10 +49,14 @@ pub fn run(options: &Serve, log: &Logger) -> Result<String> {
         kernel.name(),
         scaled(policy.pace)
     );
-    info!(log, "{}", sandbox::enter(&Needs::default())?);
     let crew = Crew::new(policy, options.serving.threads, options.queue)?;
-    let mut workers = Workers { crew: &crew, running: start(&crew, log)? };
+    let first = metrics::readings(&crew.standing(), &crew.total()?);
+    let pusher = Pusher::start(&options.collecting, "pow", first, options.serving.level(), log)?;
+    info!(log, "{}", sandbox::enter(&Needs { is_enclosed: pusher.is_some(), ..Needs::default() })?);
+    let mut workers = Workers { crew: &crew, running: start(&crew, log)?, pusher };
     Door::new(listener, signals, &crew.staff, log).keep(&mut workers)?;
+    workers.tick();
+    workers.pusher.iter_mut().for_each(Pusher::end);
     let counts = crew.total()?;
     info!(log, "bye: {} requests, {} proofs", counts.requests, counts.replies);
     Ok(metrics::table(&metrics::object(&crew.standing(), &counts)))
@@ -97,6 +102,7 @@ fn start(crew: &Arc<Crew>, log: &Logger) -> Result<Vec<JoinHandle<Result<()>>>> 
 struct Workers<'a> {
     crew: &'a Crew,
     running: Vec<JoinHandle<Result<()>>>,
+    pusher: Option<Pusher>,
 }
 
 impl Threads for Workers<'_> {
@@ -112,5 +118,11 @@ impl Threads for Workers<'_> {
 
     fn turn_away(&mut self, thread: usize) {
         self.crew.counts(thread).turned_away += 1;
+    }
+
+    fn tick(&mut self) {
+        if let (Some(pusher), Ok(counts)) = (&mut self.pusher, self.crew.total()) {
+            pusher.push(&metrics::readings(&self.crew.standing(), &counts));
+        }
     }
 }

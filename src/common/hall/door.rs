@@ -31,6 +31,9 @@ pub trait Threads {
 
     /// A connection that this thread would have got was turned away: counts it, before it hears that.
     fn turn_away(&mut self, thread: usize);
+
+    /// A second has passed, or somewhat more: does what is to be done now and then. It never waits.
+    fn tick(&mut self);
 }
 
 /// The listener and the signals.
@@ -44,6 +47,7 @@ pub struct Door<'a, M> {
     deadline: Option<Millis>,
     /// Until when no connection is taken, as descriptors have run out.
     paused: Option<Millis>,
+    next_tick: Millis,
     /// Connections can't be taken.
     refused: Trouble,
     /// An address wants more of them than it may have.
@@ -62,6 +66,7 @@ impl<'a, M> Door<'a, M> {
             endings: Endings::default(),
             deadline: None,
             paused: None,
+            next_tick: clock::now(),
             refused: Trouble::default(),
             greedy: Trouble::default(),
         }
@@ -81,7 +86,8 @@ impl<'a, M> Door<'a, M> {
             let slot = listener.map(|listener| set.add(listener.as_fd(), Interest::Read));
             // While it ends, it looks whether its threads have.
             let patience = if self.endings.begun() || self.paused.is_some() { GUESTS_TICK_MS / 4 } else { TICK_MS };
-            set.wait(Duration::from_millis(patience)).map_err(|error| Error::new(Status::Failed, "poll", error))?;
+            let patience = Duration::from_millis(patience).min(now.until(self.next_tick));
+            set.wait(patience).map_err(|error| Error::new(Status::Failed, "poll", error))?;
             let ready = slot.is_some_and(|slot| set.ready(slot).readable);
             let now = clock::now();
             if let Some(ending) = self.signals.ending() {
@@ -91,6 +97,10 @@ impl<'a, M> Door<'a, M> {
                 self.accept(threads, now);
             }
             self.tell_what_is_over(now);
+            if self.next_tick <= now {
+                self.next_tick = now.after(TICK_MS);
+                threads.tick();
+            }
             if self.is_over(threads, now)? {
                 return Ok(());
             }

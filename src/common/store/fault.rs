@@ -26,32 +26,32 @@ pub fn refusal(why: String) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(why))
 }
 
-/// What an error about the ledger at `path` is about.
-#[must_use]
-pub fn subject(path: &str) -> String {
-    format!("ledger {path}")
-}
-
 /// True if there is no room on the disk.
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 impl Kind {
+    /// What an error about the one at `path` is about.
+    #[must_use]
+    pub fn subject(&self, path: &str) -> String {
+        format!("{} {path}", self.noun)
+    }
+
     /// The ledger at `path` isn't as its program has written it.
     pub fn damage(&self, path: &str, fault: impl Display) -> Error {
-        Error::new(Status::Io, subject(path), format!("it is damaged: {fault}: see DAMAGE in {}(1)", self.program))
+        Error::new(Status::Io, self.subject(path), format!("it is damaged: {fault}: see DAMAGE in {}(1)", self.program))
     }
 
     pub(super) fn no_ledger(&self) -> String {
-        format!("this file is not a ledger of {}", self.program)
+        format!("this file is not a {} of {}", self.noun, self.program)
     }
 
     /// Another process holds the ledger at `path`.
     pub(super) fn busy(&self, path: &str) -> Error {
         let holder = lock_holder(Path::new(path)).map_or(String::new(), |pid| format!(" (pid {pid})"));
         let cause = format!("another {} holds it{holder}, and has to end first", self.program);
-        Error::new(Status::Io, subject(path), cause)
+        Error::new(Status::Io, self.subject(path), cause)
     }
 
     /// The ledger at `path` can't be read or written, or isn't one.
@@ -62,7 +62,7 @@ impl Kind {
             Some(ErrorCode::DiskFull) => "there is no room left on its disk".to_owned(),
             _ => error.to_string(),
         };
-        Error::new(Status::Io, subject(path), cause)
+        Error::new(Status::Io, self.subject(path), cause)
     }
 }
 

@@ -10,7 +10,7 @@ mod wal;
 
 pub mod rows;
 
-pub use fault::{damaged, refusal, subject};
+pub use fault::{damaged, refusal};
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -42,6 +42,8 @@ pub struct Kind {
     pub format: i32,
     /// The statements that make the tables. The last column of each is the checksum that `rows` keeps.
     pub tables: &'static str,
+    /// What its program calls it.
+    pub noun: &'static str,
     /// The program that has ledgers of this kind: another of it may hold one, and its manual says what to do about damage.
     pub program: &'static str,
     /// What is in it is nobody else's to read.
@@ -118,19 +120,19 @@ impl Store {
         // SQLite has one sentence for whatever the system refuses.
         match File::options().read(true).write(true).open(path) {
             Err(error) if error.kind() != ErrorKind::NotFound || !flags.contains(OpenFlags::SQLITE_OPEN_CREATE) => {
-                return Err(Error::new(Status::Io, subject(path), error));
+                return Err(Error::new(Status::Io, kind.subject(path), error));
             }
             Err(_) if kind.is_secret => {
                 // SQLite gives the log the rights of the file.
                 let made = File::options().write(true).create_new(true).mode(0o600).open(path);
-                made.map_err(|error| Error::new(Status::Io, subject(path), error))?;
+                made.map_err(|error| Error::new(Status::Io, kind.subject(path), error))?;
             }
             _ => {}
         }
         let file = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
         if fs::metadata(&file).is_ok_and(|file| file.len() > 0) && !is_store(path) {
             // SQLite would take a file of one byte for an empty one.
-            return Err(Error::new(Status::Io, subject(path), kind.no_ledger()));
+            return Err(Error::new(Status::Io, kind.subject(path), kind.no_ledger()));
         }
         let log = log_of(&file);
         let log_is_found = Cell::new(log.exists());

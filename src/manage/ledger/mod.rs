@@ -26,8 +26,14 @@ use apply::apply;
 /// The version of the tables.
 const FORMAT: i32 = 2;
 /// Its mark is "aliq".
-static KIND: Kind =
-    Kind { application_id: 0x616c_6971, format: FORMAT, tables: tables::TABLES, program: "manage", is_secret: false };
+static KIND: Kind = Kind {
+    application_id: 0x616c_6971,
+    format: FORMAT,
+    tables: tables::TABLES,
+    noun: "ledger",
+    program: "manage",
+    is_secret: false,
+};
 
 /// An open ledger, held by this process alone.
 pub struct Ledger {

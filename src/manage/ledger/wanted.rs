@@ -3,7 +3,6 @@
 use crate::common::error::{Error, Result};
 use crate::common::exit::Status;
 use crate::common::limits::CANDIDATE_MAX;
-use crate::common::store::subject;
 use crate::divisors::Method;
 use crate::manage::state::Settings;
 
@@ -26,7 +25,7 @@ pub(super) fn reconcile(path: &str, stored: Option<Settings>, wanted: Wanted) ->
     };
     let contradiction = |flag: &str, has: String, asked: String| {
         let cause = format!("its search has --{flag} {has}, not {asked}: leave the flag out, or name another ledger");
-        Err(Error::new(Status::Usage, subject(path), cause))
+        Err(Error::new(Status::Usage, super::KIND.subject(path), cause))
     };
     if let Some(method) = wanted.method.filter(|method| *method != stored.method) {
         return contradiction("method", stored.method.to_string(), method.to_string());

@@ -1,15 +1,15 @@
-//! When to connect, when to say something, when to give a connection up. Pure: the same for the data connection and
-//! the control connection.
+//! When to connect, when to say something, when to give a connection up. Pure: the same for every connection that its process
+//! keeps up: a compute's two to its manage, an agent's to its collect.
 
-use crate::common::clock::Millis;
-use crate::common::limits::{BACKOFF_MAX_MS, BACKOFF_MIN_MS, CONNECT_MAX_MS, SILENCE_MAX_MS};
+use super::clock::Millis;
+use super::limits::{BACKOFF_MAX_MS, BACKOFF_MIN_MS, CONNECT_MAX_MS, SILENCE_MAX_MS};
 
 /// How a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// There is none; the next attempt is due then.
     Away(Millis),
-    /// It is being opened, or manage hasn't answered the greeting yet; given up then.
+    /// It is being opened, or the other side hasn't answered the greeting yet; given up then.
     Opening(Millis),
     /// It stands.
     Up,
@@ -71,18 +71,24 @@ impl Link {
         }
     }
 
-    /// Manage has answered the greeting.
+    /// The other side has answered the greeting.
     pub fn up(&mut self, now: Millis) {
         (self.phase, self.failures, self.heard, self.said) = (Phase::Up, 0, now, now);
     }
 
-    /// Manage has said something.
+    /// How many attempts were in vain since it stood last.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// The other side has said something.
     pub fn heard(&mut self, now: Millis) {
         self.heard = now;
     }
 
     /// The connection is gone, or couldn't be made: gives how long the pause is until the next attempt, in
-    /// milliseconds. It doubles with each failure, less up to half of it by chance, so that a thousand computes don't
+    /// milliseconds. It doubles with each failure, less up to half of it by chance, so that a thousand of them don't
     /// come back in step.
     pub fn lost(&mut self, now: Millis) -> u64 {
         let pause = (BACKOFF_MIN_MS << self.failures.min(16)).min(BACKOFF_MAX_MS);

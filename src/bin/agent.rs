@@ -1,0 +1,5 @@
+//! See `agent --help`, and `aliquot::agent`.
+
+fn main() -> std::process::ExitCode {
+    aliquot::agent::main()
+}
