@@ -3,7 +3,8 @@
 /// The number theory: trial division, sieve, closed form, cost of a range. No sockets, no clock, no files.
 pub mod divisors;
 
-/// What the roles share: limits, errors, logs, XML, messages, sockets, signals, processes. Knows no role.
+/// What the roles share: limits, errors, logs, XML, messages, sockets, signals, processes, being an agent.
+/// Knows no role.
 pub mod common;
 
 /// The master of a search: owns the ledger, hands out ranges, proves results, ends the computes.
@@ -20,3 +21,9 @@ pub mod pow;
 
 /// The loot box: numbers in random order and one counter, from which many clients draw; a ledger, and a proof of the order.
 pub mod loot;
+
+/// The collector of metrics: takes them from agents, keeps their counters, shows them to Prometheus and on a live page.
+pub mod collect;
+
+/// The agent: samples its host, or takes what another program prints, and pushes it to a collect.
+pub mod agent;
