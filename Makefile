@@ -3,13 +3,13 @@
 CARGO    = cargo
 PREFIX   = /usr/local
 DESTDIR  =
-PROGRAMS = manage compute report pow loot
+PROGRAMS = manage compute report pow loot collect agent
 MANUALS  = $(wildcard doc/*.1)
 RELEASE  = $(or $(CARGO_TARGET_DIR),target)/release
 BIN      = $(DESTDIR)$(PREFIX)/bin
 MAN      = $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: help build run check torture bench peers load siege proofs draws instructions doc install uninstall tarball clean
+.PHONY: help build run check torture bench peers load siege proofs draws watch instructions doc install uninstall tarball clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -49,6 +49,11 @@ proofs: ## Measure pow: kernels, server beside redis and Python, table and plot;
 
 draws: ## Measure loot beside redis: draws, whole boxes, table and plot; some twenty minutes
 	$(CARGO) bench --locked --bench draws
+
+watch: ## Measure collect with 500 agents: scrapes, reconnects, the page; some seventeen minutes
+	$(CARGO) bench --locked --bench watch -- agents
+	$(CARGO) bench --locked --bench watch -- reconnects
+	$(CARGO) bench --locked --bench watch -- page 500 610
 
 instructions: ## Count instructions by valgrind; 2 % more than before is an error
 	bench/instructions

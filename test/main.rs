@@ -3,8 +3,11 @@
 
 mod support;
 
+mod agent;
 mod check;
+mod collect;
 mod compute;
+mod deploy;
 mod divisors;
 mod endings;
 mod hostile;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
-use aliquot::{compute, loot, manage, pow, report};
+use aliquot::{agent, collect, compute, loot, manage, pow, report};
 use clap::{Arg, Command, CommandFactory};
 
 /// The sections that every page has, in this order.
@@ -33,6 +33,8 @@ fn programs() -> Vec<Command> {
         report::options::Options::command(),
         pow::options::Options::command(),
         loot::options::Options::command(),
+        collect::options::Options::command(),
+        agent::options::Options::command(),
     ];
     programs.iter_mut().for_each(Command::build);
     programs

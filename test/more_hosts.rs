@@ -119,7 +119,7 @@ fn wrong_steps_are_told() {
     let other = two.type_on("node01", "manage --listen 0.0.0.0:8130 --insecure --ledger :memory:");
     other.log.line("listening on ");
     let said = two.fails("node02", "report --keys operator.key node01:8130", 77);
-    assert!(said.contains("plain text, not TLS: a manage without keys"), "{said}");
+    assert!(said.contains("plain text, not TLS: a server without keys"), "{said}");
     // Neither end's clock matters, by ten years: there is nothing to be told.
     for shift in ["FAKETIME=+10y", "FAKETIME=-10y"] {
         let (host, report) = (two.scene.path("node02"), executable("report").display());

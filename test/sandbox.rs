@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::rc::Rc;
 
-use aliquot::common::sandbox::{Needs, enter};
+use aliquot::common::sandbox::{Needs, enclose, enter};
 use aliquot::manage::options::Options;
 use aliquot::{compute, manage};
 use clap::Parser;
@@ -32,7 +32,7 @@ const INSIDE: &str = "ALIQUOT_TEST_INSIDE";
 /// The outside, as the process inside is told of it.
 #[derive(Clone)]
 struct Outside {
-    /// Whose sandbox: compute's, manage's, that of a manage with computes, or none.
+    /// Whose sandbox: compute's, that of one with a pusher, manage's, that of a manage with computes, or none.
     whose: String,
     /// A directory with a file `secret`, and `ledger/search.db`.
     directory: PathBuf,
@@ -66,6 +66,7 @@ impl Outside {
         };
         match self.whose.as_str() {
             "compute" => Some(compute::needs(&self.manage.to_string())),
+            "pushing" => Some(Needs { is_enclosed: true, ..compute::needs(&self.manage.to_string()) }),
             "manage" => Some(options(&[])),
             "computes" => Some(options(&["--computes", "2"])),
             _ => None,
@@ -125,6 +126,9 @@ fn inside() {
     let Ok(outside) = std::env::var(INSIDE) else { return };
     let outside = Outside::of(&outside);
     let needs = outside.needs();
+    if needs.as_ref().is_some_and(|needs| needs.is_enclosed) {
+        enclose().expect("it can be entered");
+    }
     if let Some(needs) = &needs {
         println!("{}", enter(needs).expect("it can be entered"));
     }
@@ -180,7 +184,8 @@ fn nothing_forbidden_can_be_done_from_inside() {
     for (name, ..) in FORBIDDEN.iter().filter(|(_, harmless, _)| *harmless) {
         assert_eq!(outcome(&free, name), "done", "{name}, outside");
     }
-    for (whose, ledger, manage) in [("compute", false, true), ("manage", true, false), ("computes", true, true)] {
+    let all = [("compute", false, true), ("pushing", false, true), ("manage", true, false), ("computes", true, true)];
+    for (whose, ledger, manage) in all {
         let said = tried(whose);
         assert!(said.contains("Landlock, seccomp"), "this kernel lacks something:\n{said}");
         for (name, ..) in FORBIDDEN {

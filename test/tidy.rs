@@ -40,7 +40,8 @@ const RULES: &[Rule] = &[
 const PASSED_OVER: &[&str] = &[".git", "target", "artifacts", "corpus"];
 
 /// What holds text, by the end of its name; files without a dot in theirs do too.
-const TEXTS: &[&str] = &["1", "conf", "css", "html", "js", "json", "md", "rnc", "rng", "rs", "service", "sh", "toml"];
+const TEXTS: &[&str] =
+    &["1", "conf", "css", "html", "js", "json", "md", "rnc", "rng", "rs", "service", "sh", "toml", "yml"];
 
 #[test]
 fn the_house_is_tidy() {

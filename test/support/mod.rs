@@ -5,13 +5,16 @@
 //! what each of them was called with and has said. Nothing here sleeps until something is probably ready: it waits for
 //! what shows it, and [`PATIENCE`] only keeps a broken program from hanging the suite.
 
+mod browser;
 mod cgroup;
 mod client;
 mod crowd;
 mod draws;
 mod fake;
+mod fake_collect;
 mod family;
 mod hosts;
+pub mod http;
 mod ledger;
 mod mount;
 mod output;
@@ -23,6 +26,7 @@ mod relay;
 mod scene;
 mod secure;
 pub mod trace;
+mod watch;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -30,11 +34,13 @@ use std::time::{Duration, Instant};
 use aliquot::manage::rights::Bearer;
 use aliquot::manage::state::Event;
 
+pub use browser::Browser;
 pub use cgroup::Cgroup;
 pub use client::Client;
 pub use crowd::{Crowd, Heard};
 pub use draws::{Cut, Cutter, Loot};
 pub use fake::{FakeCompute, FakeManage};
+pub use fake_collect::{FakeCollect, frame, set_to};
 pub use family::Member;
 pub use hosts::{Hosts, NEAR_ADDRESS, Way};
 pub use ledger::Ledger;
@@ -46,6 +52,7 @@ pub use relay::Relay;
 pub use scene::{Manage, Scene, executable, number};
 pub use secure::{Keys, Secure, context, replace};
 pub use trace::Step;
+pub use watch::{Agent, Collect, framed, value};
 
 /// Somebody connects to a manage without keys.
 pub fn opened(peer: u64) -> Event {

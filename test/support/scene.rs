@@ -124,7 +124,11 @@ impl Scene {
 
     fn run_by(&self, start: fn(Command) -> Process, mut command: Command, arguments: &str) -> Rc<Process> {
         command.args(arguments.split_whitespace()).current_dir(self.directory.path());
-        command.env_remove("ALIQUOT_MANAGE").env_remove("ALIQUOT_KEYS").env_remove("JOURNAL_STREAM");
+        command
+            .env_remove("ALIQUOT_MANAGE")
+            .env_remove("ALIQUOT_KEYS")
+            .env_remove("ALIQUOT_COLLECT")
+            .env_remove("JOURNAL_STREAM");
         let process = Rc::new(start(command));
         self.started.borrow_mut().push(Rc::clone(&process));
         process
@@ -249,6 +253,8 @@ pub fn executable(program: &str) -> &'static Path {
         "report" => env!("CARGO_BIN_EXE_report"),
         "pow" => env!("CARGO_BIN_EXE_pow"),
         "loot" => env!("CARGO_BIN_EXE_loot"),
+        "collect" => env!("CARGO_BIN_EXE_collect"),
+        "agent" => env!("CARGO_BIN_EXE_agent"),
         _ => panic!("no program {program}"),
     })
 }

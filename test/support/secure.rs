@@ -40,7 +40,7 @@ impl Keys {
     /// What a client with the key `name` begins sessions by.
     pub fn context(&self, name: &str) -> Context {
         let key = self.key(name);
-        context(&key, key.manage)
+        context(&key, key.server)
     }
 
     /// The list of those who are authorized.

@@ -4,14 +4,20 @@ use super::source::{File, words};
 use super::{allows, refuses};
 
 const LIMITS: &str = "src/common/limits.rs";
+/// Parts of it.
+const PARTS: &str = "src/common/limits/";
 const CONSTRUCTORS: &[&str] = &["from_secs", "from_millis", "from_micros", "from_nanos", "from_secs_f64", "new"];
 /// A unit, or the word that makes a plain count a bound.
 const UNITS: &[&str] = &["MS", "US", "BYTES", "DIVISIONS", "MAX", "MIN", "DEFAULT", "BACKLOG"];
 
+fn is_limits(file: &File) -> bool {
+    file.path == LIMITS || file.path.starts_with(PARTS)
+}
+
 /// A duration is made of a constant, which stands in limits.
 pub fn durations_have_a_name(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
-    for file in files.iter().filter(|file| file.is_source() && file.path != LIMITS) {
+    for file in files.iter().filter(|file| file.is_source() && !is_limits(file)) {
         let made = file.paths("Duration").into_iter().chain(file.paths("std"));
         let made = made.filter(|(_, path)| {
             let mut ends = path.iter().rev();
@@ -34,8 +40,11 @@ fn starts_with_digit(code: &str) -> bool {
 /// Each constant of limits says why it has its value, and in what unit.
 pub fn limits_have_reason_and_unit(files: &[File]) -> Vec<String> {
     let mut violations = Vec::new();
-    let Some(file) = files.iter().find(|file| file.path == LIMITS) else { return violations };
-    for at in words(&file.code, "const") {
+    for (file, at) in files
+        .iter()
+        .filter(|file| is_limits(file))
+        .flat_map(|file| words(&file.code, "const").map(move |at| (file, at)))
+    {
         let name = file.code[at + 5..].split(':').next().unwrap_or("").trim();
         let line_start = file.text[..at].rfind('\n').map_or(0, |end| end + 1);
         let above = file.text[..line_start].trim_end().lines().next_back().unwrap_or("");
