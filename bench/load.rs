@@ -9,6 +9,8 @@
 
 #[path = "shared/arguments.rs"]
 mod arguments;
+#[path = "shared/usage.rs"]
+mod usage;
 mod load {
     pub mod compute;
     pub mod crowd;

@@ -7,6 +7,8 @@
 
 #[path = "shared/arguments.rs"]
 mod arguments;
+#[path = "shared/usage.rs"]
+mod usage;
 #[path = "load"]
 mod load {
     pub mod compute;

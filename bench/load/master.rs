@@ -12,10 +12,10 @@ use aliquot::common::tls::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::usage::{self, Used};
+
 const START_MAX: Duration = Duration::from_secs(60);
 const END_MAX: Duration = Duration::from_secs(30);
-/// The unit of times in /proc, on every Linux but Alpha's.
-const USER_HZ: f64 = 100.0;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// The process. It is gone when this is dropped.
@@ -25,13 +25,6 @@ pub struct Master {
     pub address: String,
     /// From its start until it listened.
     pub took: Duration,
-}
-
-/// The processor's time that a process has used, in seconds.
-#[derive(Clone, Copy)]
-pub struct Used {
-    pub user: f64,
-    pub system: f64,
 }
 
 impl Master {
@@ -73,25 +66,12 @@ impl Master {
 
     /// The memory that it has, in bytes.
     pub fn memory(&self) -> Result<u64, String> {
-        let status = self.proc("status")?;
-        let size =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
-        size.map(|kib: u64| kib * 1024).ok_or_else(|| "no VmRSS".to_owned())
+        usage::memory(self.pid())
     }
 
     /// The processor's time that it has used.
     pub fn used(&self) -> Result<Used, String> {
-        let stat = self.proc("stat")?;
-        // The name, which may hold anything, ends with the last parenthesis. proc_pid_stat(5): utime is the 14th field.
-        let fields: Vec<_> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
-        let ticks = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<f64>().ok());
-        let (Some(user), Some(system)) = (ticks(14), ticks(15)) else { return Err(format!("stat: {stat}")) };
-        Ok(Used { user: user / USER_HZ, system: system / USER_HZ })
-    }
-
-    fn proc(&self, file: &str) -> Result<String, String> {
-        let path = format!("/proc/{}/{file}", self.child.id());
-        fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))
+        usage::used(self.pid())
     }
 
     /// Tells it to end, and waits until it has.
@@ -136,7 +116,7 @@ impl Keys {
     /// What a client with the key `name` begins sessions by.
     pub fn client(&self, name: &str) -> Result<Context, String> {
         let key = self.key(name)?;
-        Context::client(key.secret, key.manage).map_err(|error| error.to_string())
+        Context::client(key.secret, key.server).map_err(|error| error.to_string())
     }
 }
 

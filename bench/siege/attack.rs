@@ -145,7 +145,7 @@ impl Plan {
 /// One whose key nobody knows.
 fn stranger(keys: &Keys) -> Result<Context, String> {
     let secret = random_secret().map_err(|error| error.to_string())?;
-    Context::client(secret, keys.key("worker")?.manage).map_err(|error| error.to_string())
+    Context::client(secret, keys.key("worker")?.server).map_err(|error| error.to_string())
 }
 
 /// How far a connection is.
@@ -222,7 +222,7 @@ impl Client {
         if !ready.writable {
             return Fate::Open;
         }
-        let queries = Message::from(Query {}).line().repeat(QUERIES);
+        let queries = Message::from(Query { cells: None }).line().repeat(QUERIES);
         let pushed = self.caller.push();
         let asked = if self.caller.has_output() { pushed } else { self.caller.send(queries.as_bytes()) };
         if asked.is_ok() { Fate::Open } else { Fate::Dropped }
