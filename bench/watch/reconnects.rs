@@ -15,7 +15,7 @@ use crate::cores::Apart;
 /// Agents that come back again and again,
 const AGENTS: usize = 500;
 /// of whom so many are here at a time.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 32;
 /// Connections of named agents for each one of an unnamed.
 const NAMED_FOR_UNNAMED: usize = 10;
 /// Unnamed agents that come in a second: in five seconds fewer than collect knows at most.

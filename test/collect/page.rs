@@ -138,6 +138,23 @@ fn everything_is_on_the_page() {
     await_text(&browser, "#manage", "away");
 }
 
+/// A search that has come to its end is shown as ended, and whole; not as one that was lost.
+#[test]
+fn a_search_that_is_done_is_shown_as_done() {
+    let scene = Scene::new();
+    let collect = scene.collect("--manage 127.0.0.1:1");
+    let manage = scene.manage(&format!("--ledger :memory: --last 3000000 --method sieve --collect {}", collect.agents));
+    end(&collect);
+    let collect = scene.collect_again(&collect, &format!("--manage {}", manage.address));
+    until("the search is on the page", || collect.page().contains("of 3,000,000").then_some(()));
+    until("manage pushes", || collect.metrics().contains("search_tested_numbers{").then_some(()));
+    let _compute = scene.compute(&manage, "");
+    assert_eq!(manage.wait(), 0);
+    until("it is shown as done", || collect.page().contains("ended: all is tested").then_some(()));
+    let page = collect.page();
+    assert!(page.contains("<dd>3,000,000<small>100 % of 3,000,000"), "{page}");
+}
+
 /// The least contrast of a text with what is behind it, as WCAG 2 has it: AA is 4.5.
 fn contrast(browser: &Browser) -> f64 {
     let script = "

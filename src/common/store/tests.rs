@@ -4,7 +4,7 @@ use super::rows::{put, read};
 use super::*;
 
 const TALLY: Kind = Kind {
-    noun: "tally",
+    noun: "ledger",
     application_id: 0x7461_6c6c,
     format: 3,
     tables: "CREATE TABLE tally (name TEXT PRIMARY KEY, count INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;",
