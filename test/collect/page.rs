@@ -88,7 +88,7 @@ fn the_page_survives_a_restart_of_collect() {
 #[test]
 fn everything_is_on_the_page() {
     let scene = Scene::new();
-    let manage = scene.manage("--ledger :memory: --last 200000000 --method sieve --seconds 0.2");
+    let manage = scene.manage("--ledger :memory: --last 200000000000 --method sieve --seconds 0.2");
     let collect = scene.collect(&format!("--manage {}", manage.address));
     let compute = scene.compute(&manage, &format!("--host node-1 --collect {}", collect.agents));
     let loot = scene.loot(&format!("--size 1000 --ledger :memory: --collect {}", collect.agents));
